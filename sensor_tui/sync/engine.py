@@ -1,0 +1,306 @@
+"""The engine: reads feeds, sends windows to every sink, settles them, and stops without loss."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sensor_tui.errors import SinkError, SinkUnreachable, SourceFileError, StorageError
+from sensor_tui.model.clock import Clock
+from sensor_tui.model.progress import EngineState, Progress
+from sensor_tui.sync.contract import Feed, Sink, Source
+from sensor_tui.sync.encode import Encoder, Freshen
+from sensor_tui.sync.flow import Flow
+from sensor_tui.sync.letters import make_letter
+from sensor_tui.sync.pacing import Budget
+from sensor_tui.sync.progress import Meter
+from sensor_tui.sync.runner import SinkRunner
+from sensor_tui.sync.window import Window
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Bounds and times of an engine; sizes in readings and bytes, times in seconds."""
+
+    rows_per_read: int = 500
+    max_in_flight: int = 20_000
+    max_bytes: int = 24 * 1024 * 1024
+    max_ru_per_second: float | None = None
+    interval: float = 30.0
+    jitter: float = 0.0
+    drain_timeout: float = 30.0
+    patience: float = 30.0
+    """How long a run that is not continuous waits for a sink that does not answer."""
+
+
+class Engine:
+    """One pipeline: a source, and sinks that must all have a reading before it is closed.
+
+    `run` holds it until it is done or drained; every other method may be called meanwhile.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        sinks: Sequence[Sink],
+        *,
+        clock: Clock,
+        options: EngineOptions | None = None,
+        freshen: Freshen | None = None,
+    ) -> None:
+        self.options = options or EngineOptions()
+        self.meter = Meter(clock)
+        self.notices: list[str] = []
+        """Lines worth telling a person, from the sinks as they opened."""
+        self._clock = clock
+        self._source = source
+        self._budgets = [Budget(self.options.max_ru_per_second) for _ in sinks]
+        self._flow = Flow(clock, max_in_flight=self.options.max_in_flight, max_bytes=self.options.max_bytes)
+        self._runners = [
+            SinkRunner(
+                sink,
+                clock=clock,
+                meter=self.meter,
+                budget=budget,
+                on_done=self._flow.done,
+                letter=lambda *args: make_letter(*args, at=clock.now()),
+            )
+            for sink, budget in zip(sinks, self._budgets, strict=True)
+        ]
+        self._names = [sink.name for sink in sinks]
+        self._encoders = {
+            field: Encoder(field, freshen=freshen) for field in {sink.key_field for sink in sinks}
+        }
+        self._drives: dict[str, asyncio.Task[None]] = {}
+        self._gate = asyncio.Event()
+        self._gate.set()
+        self._wake = asyncio.Event()
+        self._draining = asyncio.Event()
+        self._sync_now = False
+        self._next_cycle = 0.0
+        self._started = False
+        self._stopped = False
+
+    async def run(self, *, continuous: bool) -> None:
+        """Upload what there is, once or until `drain`.
+
+        Raises:
+            SinkError: not continuous, and the sink cannot be used; what was accepted is settled.
+        """
+        try:
+            await self._source.open()
+            await self._open_sinks(continuous=continuous)
+            self._started = True
+            if continuous:
+                await self._run_on()
+            else:
+                await self._run_once()
+            await self._finish()
+        finally:
+            await self._shut()
+
+    def pause(self) -> None:
+        """Stop reading; what is under way goes on."""
+        self._gate.clear()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._gate.set()
+        self._wake.set()
+
+    def sync_now(self) -> None:
+        """Start a cycle without waiting for the interval."""
+        self._sync_now = True
+        self._wake.set()
+
+    def drain(self) -> None:
+        """Stop reading, settle what is under way for at most the drain time, and end `run`."""
+        self._draining.set()
+        self._gate.set()
+        self._wake.set()
+
+    def configure(self, options: EngineOptions) -> None:
+        """Take new bounds and times while running."""
+        self.options = options
+        for budget in self._budgets:
+            budget.limit = options.max_ru_per_second
+        self._flow.configure(options.max_in_flight, options.max_bytes)
+        self._wake.set()
+
+    def progress(self) -> Progress:
+        """A snapshot."""
+        now = self._clock.monotonic()
+        docs, units, throttled = self.meter.rates()
+        state, reason = self._state()
+        return Progress(
+            state=state,
+            reason=reason,
+            totals=self.meter.totals(),
+            in_flight=self._flow.rows,
+            docs_per_second=docs,
+            request_units_per_second=units,
+            throttled_per_second=throttled,
+            seconds=self.meter.seconds,
+            lanes=tuple(
+                lane.progress(runner.sink.name, now)
+                for runner in self._runners
+                for lane in runner.dispatcher.lanes.values()
+            ),
+        )
+
+    def _state(self) -> tuple[EngineState, str]:
+        simple = None
+        if self._stopped:
+            simple = EngineState.STOPPED
+        elif self._draining.is_set():
+            simple = EngineState.DRAINING
+        if simple is not None:
+            return simple, ""
+        for runner in self._runners:
+            if runner.failure is not None:
+                lost = isinstance(runner.failure, SinkUnreachable)
+                return EngineState.UNREACHABLE if lost else EngineState.REFUSED, str(runner.failure)
+            if runner.unreachable_since is not None:
+                return EngineState.UNREACHABLE, runner.unreachable_reason
+        if not self._gate.is_set():
+            return EngineState.PAUSED, self._flow.problem
+        if not self._started:
+            return EngineState.STARTING, ""
+        return (
+            EngineState.RUNNING if self._drives or self._flow.rows else EngineState.IDLE
+        ), self._flow.problem
+
+    async def _open_sinks(self, *, continuous: bool) -> None:
+        for runner in self._runners:
+            try:
+                self.notices += await runner.open()
+            except SinkError as error:
+                if not continuous:
+                    raise
+                log.error("%s", error)  # noqa: TRY400 - one clear line, not a traceback
+                runner.keep_opening()
+
+    async def _run_once(self) -> None:
+        for feed in await self._source.poll():
+            self._start(feed)
+        while self._drives or self._flow.rows:
+            self._fail_if_hopeless()
+            if self._draining.is_set():
+                return
+            self.meter.sample()
+            await self._idle(TICK_SECONDS / 4)
+
+    async def _run_on(self) -> None:
+        while not self._draining.is_set():
+            try:
+                ready = await self._source.poll()
+            except StorageError as error:
+                self._flow.problem = str(error)
+                log.error("%s", error)  # noqa: TRY400 - one clear line, not a traceback
+                ready = ()
+            self.meter.sample()
+            now = self._clock.monotonic()
+            if self._gate.is_set() and (self._sync_now or now >= self._next_cycle):
+                self._sync_now = False
+                pause = self.options.interval + random.uniform(0.0, self.options.jitter)
+                self._next_cycle = now + pause
+                for feed in ready:
+                    self._start(feed)
+            await self._idle(min(TICK_SECONDS, max(0.05, self.options.interval)))
+
+    async def _idle(self, seconds: float) -> None:
+        """Wait for the next tick, or for somebody who wants something now."""
+        self._wake.clear()
+        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
+        waking = asyncio.ensure_future(self._wake.wait())
+        changed = asyncio.ensure_future(self._flow.quiet.wait()) if self._flow.rows else None
+        try:
+            await asyncio.wait(
+                {sleeping, waking, *([changed] if changed else [])}, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            for task in (sleeping, waking, changed):
+                if task is not None:
+                    task.cancel()
+
+    def _fail_if_hopeless(self) -> None:
+        for runner in self._runners:
+            if runner.failure is not None:
+                raise runner.failure
+            since = runner.unreachable_since
+            if since is not None and self._clock.monotonic() - since > self.options.patience:
+                raise SinkUnreachable(
+                    f"the {runner.sink.name} sink has not answered for {self.options.patience:.0f} s:"
+                    f" {runner.unreachable_reason}",
+                    fix="What was not sent stays open in the files; run it again",
+                )
+
+    def _start(self, feed: Feed) -> None:
+        if feed.key not in self._drives:
+            task = self._drives[feed.key] = asyncio.get_running_loop().create_task(self._drive(feed))
+            self._flow.active = len(self._drives)
+            task.add_done_callback(lambda _: self._ended(feed.key))
+
+    def _ended(self, key: str) -> None:
+        task = self._drives.pop(key)
+        self._flow.active = max(1, len(self._drives))
+        self._wake.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s: %s", key, error, exc_info=error)
+
+    async def _drive(self, feed: Feed) -> None:
+        """Read one feed to its end, as fast as there is room for what it gives."""
+        for runner in self._runners:
+            await runner.ready.wait()
+        while not self._draining.is_set():
+            await self._gate.wait()
+            room = await self._flow.room(feed.key)
+            if self._draining.is_set():
+                return
+            try:
+                batch = await feed.read(min(room, self.options.rows_per_read))
+            except SourceFileError as error:
+                log.warning("%s", error)
+                return
+            if batch is None:
+                return
+            self.meter.read += len(batch.rows)
+            encoded = {field: encoder.encode(batch) for field, encoder in self._encoders.items()}
+            first = next(iter(encoded.values()))
+            size = sum(len(body) for body in first.bodies if body is not None)
+            window = Window(feed, batch, self._names, size)
+            self._flow.begin(window)
+            for index, reason in first.unusable.items():
+                self.meter.rejected += 1
+                for runner in self._runners:
+                    name = runner.sink.name
+                    letter = make_letter(window, index, name, 0, reason, b"", at=self._clock.now())
+                    window.reject(name, index, letter)
+            for runner in self._runners:
+                runner.dispatch(window, encoded[runner.sink.key_field])
+            if window.remaining == 0:
+                self._flow.done(window)
+
+    async def _finish(self) -> None:
+        """Wait for what is under way, for at most the drain time."""
+        deadline = self._clock.monotonic() + self.options.drain_timeout
+        while (self._drives or self._flow.rows) and self._clock.monotonic() < deadline:
+            if any(runner.failure for runner in self._runners):
+                break
+            await self._idle(TICK_SECONDS / 4)
+
+    async def _shut(self) -> None:
+        for task in list(self._drives.values()):
+            task.cancel()
+        await asyncio.gather(*self._drives.values(), return_exceptions=True)
+        for runner in self._runners:
+            await runner.close()
+        await self._flow.close()
+        await self._source.close()
+        self.meter.sample()
+        self._stopped = True
