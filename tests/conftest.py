@@ -1,0 +1,29 @@
+"""What every test gets: isolation from the machine's own configuration, and the marker for components."""
+
+import os
+
+import pytest
+
+from tests.support.components import require_component
+
+_OURS = ("COSMOS_", "SENSOR_", "UPLOAD_", "ARCHIVE_", "CONFIG_FILE", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
+_KEPT = ("SENSOR_TUI_REQUIRE", "SENSOR_TUI_NODE_MODULES")
+
+
+@pytest.fixture(autouse=True)
+def _no_foreign_configuration(monkeypatch, tmp_path_factory):
+    for name in list(os.environ):
+        if name.startswith(_OURS) and name not in _KEPT:
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
+
+
+@pytest.fixture(autouse=True)
+def _components(request):
+    for marker in request.node.iter_markers("component"):
+        for name in marker.args:
+            require_component(name)
