@@ -1,0 +1,47 @@
+"""Real components that tests need: found, skipped by name, or, where CI promised them, a failure."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def node_modules() -> Path:
+    """Folder with the JavaScript peers of tests/node/package.json."""
+    given = os.environ.get("SENSOR_TUI_NODE_MODULES")
+    return Path(given) if given else ROOT / "build" / "peers" / "node_modules"
+
+
+_FIND: dict[str, tuple[Callable[[], bool], str]] = {
+    "node": (
+        lambda: shutil.which("node") is not None and (node_modules() / "@azure" / "cosmos").is_dir(),
+        (
+            "install Node.js and npm, then: mkdir -p build/peers && cp tests/node/package.json build/peers"
+            " && npm install --prefix build/peers"
+        ),
+    ),
+    "cosmosdb-server": (
+        lambda: (
+            shutil.which("node") is not None and (node_modules() / "@vercel" / "cosmosdb-server").is_dir()
+        ),
+        (
+            "install Node.js and npm, then: mkdir -p build/peers && cp tests/node/package.json build/peers"
+            " && npm install --prefix build/peers"
+        ),
+    ),
+}
+
+
+def require_component(name: str) -> None:
+    """Skip the calling test where the component is missing, or fail where `SENSOR_TUI_REQUIRE` names it."""
+    present, how = _FIND[name]
+    if present():
+        return
+    required = {part.strip() for part in os.environ.get("SENSOR_TUI_REQUIRE", "").split(",")}
+    if name in required:
+        pytest.fail(f"{name} is required by SENSOR_TUI_REQUIRE and missing: {how}")
+    pytest.skip(f"{name} is missing: {how}")
