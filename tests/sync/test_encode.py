@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor_tui.model.reading import BadText, Batch, Generation, city_of, reading_id, schema_of, utc_text
+from sensor_tui.model.reading import (
+    BadText,
+    Batch,
+    Generation,
+    UnusableReading,
+    city_of,
+    reading_id,
+    schema_of,
+    utc_text,
+)
 from sensor_tui.sync.contract import MISSING
 from sensor_tui.sync.encode import Encoder, Freshen
 
@@ -128,6 +137,25 @@ def test_text_times_keep_their_instant(moment):
     assert datetime.fromisoformat(document["timestamp"]) == moment
     assert document["timestamp"].endswith("Z")
     assert len(document["timestamp"]) == len("2025-07-31T22:13:20.123456Z")
+
+
+@given(
+    st.sampled_from(["2025-08-01", "2025-W31-5", "20250801", "2025-13-01", "0001-01-01", "9999-12-31"]),
+    st.sampled_from(["T", " ", "x"]),
+    st.sampled_from(["00:00:59", "23:59:00", "24:00:00", "10:00:60", "1000", "10"]),
+    st.sampled_from([".000001", ",500000", ".5", "", ".1234567", ".12 456"]),
+    st.sampled_from(["+00:00", "-00:30", "+05:45", "Z", "", "+00:00:30", "-23:59", "+99:00"]),
+)
+def test_the_quick_way_with_text_times_gives_the_same_as_the_plain_one(date, t, time, fraction, offset):
+    raw = date + t + time + fraction + offset
+    for _ in range(2):
+        encoded = Encoder(None).encode(batch([(1, raw, "S")], ("id", "timestamp", "sensor_id")))
+        try:
+            expected = utc_text(raw)
+        except UnusableReading as error:
+            assert encoded.unusable == {0: str(error)}
+        else:
+            assert orjson.loads(encoded.bodies[0])["timestamp"] == expected
 
 
 @given(st.floats(-6e10, 2.5e11))

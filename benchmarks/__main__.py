@@ -1,0 +1,34 @@
+"""`python -m benchmarks [NAME…]`: runs the benchmarks named, or all, and prints what they measured."""
+
+import argparse
+import sys
+from importlib import import_module
+
+BENCHMARKS = {
+    "upload": "client CPU per document, beside Microsoft's writers",
+    "memory": "a million-row backlog: memory, and the rate at its end",
+    "sensor": "a sensor's insert latency while its million-row file is uploaded",
+    "idle": "1,000 idle files polled each second",
+    "startup": "sensor-tui --help",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    missed = 0
+    for name in arguments.names or BENCHMARKS:
+        print(f"\n{name}: {BENCHMARKS[name]}", flush=True)
+        for line in import_module(f"benchmarks.{name}").measure():
+            verdict = "" if line.met is None else ("met" if line.met else "MISSED")
+            missed += line.met is False
+            print(f"  {line.what:<48} {line.value:<44} {line.bar:<12} {verdict}", flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
