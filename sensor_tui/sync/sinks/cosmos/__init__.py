@@ -1,0 +1,1 @@
+"""Azure Cosmos DB as a sink: bulk creates per partition key range; nothing heavy is imported here."""
