@@ -32,7 +32,7 @@ class Dispatcher:
         self._clock = clock
         self._send = send
         self._tasks: set[asyncio.Task[None]] = set()
-        self._timers: dict[str, asyncio.Task[None]] = {}
+        self._timers: dict[str, tuple[float, asyncio.Task[None]]] = {}
         self._turns: deque[Lane] = deque()
         self._turn_timer: asyncio.Task[None] | None = None
 
@@ -145,8 +145,13 @@ class Dispatcher:
                 self._turns.append(lane)
 
     def _wake(self, lane: Lane, delay: float) -> None:
-        if lane.name not in self._timers:
-            self._timers[lane.name] = self.spawn(self._wake_later(lane, delay))
+        due = self._clock.monotonic() + delay
+        known = self._timers.get(lane.name)
+        if known is not None:
+            if known[0] <= due:
+                return
+            known[1].cancel()
+        self._timers[lane.name] = due, self.spawn(self._wake_later(lane, delay))
 
     async def _wake_later(self, lane: Lane, delay: float) -> None:
         await self._clock.sleep(delay)

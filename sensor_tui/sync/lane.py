@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from sensor_tui.model.progress import LaneProgress
 from sensor_tui.sync.contract import Limits, Parcel
-from sensor_tui.sync.pacing import Congestion
+from sensor_tui.sync.pacing import Congestion, full_jitter
 
 
 class Lane:
@@ -18,6 +18,8 @@ class Lane:
         self.in_flight = 0
         self.requests = 0
         self.blocked_until = 0.0
+        self.failures = 0
+        """Times in a row that it rested because requests came to nothing."""
         self.accepted = 0
         self.throttled = 0
         self.request_units = 0.0
@@ -41,6 +43,13 @@ class Lane:
         self._parcels.clear()
         self.queued = 0
         return parcels
+
+    def fail(self, sent_at: float, now: float, delay: float) -> None:
+        """A request sent at `sent_at` came to nothing as a whole: rest, longer each time."""
+        if sent_at >= self.blocked_until:
+            self.failures += 1
+            self.blocked_until = now + max(delay, full_jitter(self.failures))
+        self.congestion.lost(sent_at, now)
 
     @property
     def has_room(self) -> bool:

@@ -6,11 +6,12 @@ from typing import Final
 
 _START_DOCUMENTS: Final = 100.0
 _SHRINK: Final = 0.7
-_SMALL_GROWTH: Final = 0.04
+_GROWTH: Final = 0.03
+_LEAST_GROWTH: Final = 0.1
 _LATENCY_SLACK: Final = 2.0
 _LATENCY_FLOOR: Final = 0.01
 _BASELINE_DRIFT: Final = 1.01
-_UNIT_MEMORY: Final = 0.2
+_UNIT_MEMORY: Final = 0.05
 _BURST_SECONDS: Final = 0.03
 _SHARE_PER_REQUEST: Final = 0.03
 _FIRST_GUESS: Final = 10.0
@@ -59,10 +60,9 @@ class Congestion:
             return
         if self._window < self._threshold:
             self._window += documents
-        elif self._window < self._per_request:
-            self._window += max(0.2, documents * _SMALL_GROWTH)
         else:
-            self._window += self._per_request * documents / self._window
+            # by what was accepted, so that the share that is throttled is the same at every limit
+            self._window += max(_LEAST_GROWTH, documents * _GROWTH)
         self._window = min(self._window, self._ceiling)
 
     def throttled(self, sent_at: float, now: float) -> None:
@@ -72,6 +72,14 @@ class Congestion:
         self._last_decrease = now
         self._window = max(1.0, self._window * _SHRINK)
         self._threshold = self._window
+
+    def lost(self, sent_at: float, now: float) -> None:
+        """A request sent at `sent_at` came to nothing: one full request at a time, then up again fast."""
+        if sent_at < self._last_decrease:
+            return
+        self._last_decrease = now
+        self._threshold = max(self._window * _SHRINK, _START_DOCUMENTS)
+        self._window = min(self._window, _START_DOCUMENTS, self._ceiling)
 
 
 class Budget:
@@ -114,7 +122,10 @@ class Budget:
         if accepted:
             each = cost / accepted
             known = self._per_document
-            self._per_document = each if known is None else known + _UNIT_MEMORY * (each - known)
+            if known is None or each > known:
+                self._per_document = each
+            else:
+                self._per_document = known + _UNIT_MEMORY * (each - known)
         if self.limit is not None:
             self._free_at += (cost - expected) / self.limit
 

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 REOPEN_SECONDS: Final = 60.0
 """How often a sink that refuses us is asked again."""
 _MOVES_BEFORE_BACK_OFF: Final = 2
+_OUTAGE_SECONDS: Final = 1.0
+"""No answer from any lane for longer is an outage of the whole sink."""
 
 MakeLetter = Callable[[Window, int, str, int, str, bytes], DeadLetter]
 """Makes a dead letter: window, position in it, sink, code, reason, document."""
@@ -123,7 +125,6 @@ class SinkRunner:
             self._budget.correct(expected, error.cost, 0)
             if error.unreachable:
                 self._lost(error.judgement.reason)
-                lane.congestion.throttled(sent_at, self._clock.monotonic())
             self._again(lane, parcels, error.judgement, sent_at)
         except RequestRefused as error:
             self._budget.correct(expected, 0.0, 0)
@@ -132,6 +133,11 @@ class SinkRunner:
             self._budget.correct(expected, 0.0, 0)
             lane.put_back(parcels)
             self._refused(error)
+        except Exception as error:
+            # a connector's own mistake must not strand readings: they go again, and the log says why
+            log.exception("the %s sink failed on lane %s", self.sink.name, lane.name)
+            self._budget.correct(expected, 0.0, 0)
+            self._again(lane, parcels, Judgement(Verdict.TRANSIENT, reason=repr(error)), sent_at)
         else:
             self._answered(lane, parcels, answer, expected, sent_at, limited=limited)
 
@@ -146,11 +152,12 @@ class SinkRunner:
         limited: bool,
     ) -> None:
         now = self._clock.monotonic()
-        self.unreachable_since = None
+        self._reached(lane, now)
         count = sum(len(parcel.bodies) for parcel in parcels)
         exceptions = answer.exceptions or {}
         accepted = count - len(exceptions)
-        self._budget.correct(expected, answer.cost, accepted)
+        # what was there before costs a fraction, and says nothing of what the next new reading costs
+        self._budget.correct(expected, answer.cost, 0 if answer.already_there else accepted)
         lane.accepted += accepted
         lane.request_units += answer.cost
         meter = self._meter
@@ -217,6 +224,10 @@ class SinkRunner:
             self.dispatcher.put_back(lane, parcels)
         elif judgement.verdict is Verdict.MOVED:
             self.dispatcher.spawn(self._reroute(lane, parcels))
+        elif not counted:
+            log.info("%s lane %s: %s; trying again", self.sink.name, lane.name, judgement.reason)
+            lane.fail(sent_at, now, judgement.delay)
+            self.dispatcher.put_back(lane, parcels)
         else:
             log.info("%s lane %s: %s; trying again", self.sink.name, lane.name, judgement.reason)
             delay = max(judgement.delay, full_jitter(max(parcel.attempts for parcel in parcels)))
@@ -268,6 +279,18 @@ class SinkRunner:
         window.reject(self.sink.name, index, letter)
         if window.remaining == 0:
             self._on_done(window)
+
+    def _reached(self, lane: Lane, now: float) -> None:
+        """There was an answer. After an outage of the whole sink, no lane has to rest any longer."""
+        lane.failures = 0
+        silent = 0.0 if self.unreachable_since is None else now - self.unreachable_since
+        self.unreachable_since = None
+        if silent > _OUTAGE_SECONDS:
+            for other in self.dispatcher.lanes.values():
+                if other.failures:
+                    other.failures = 0
+                    other.blocked_until = now
+            self.dispatcher.pump_all()
 
     def _lost(self, reason: str) -> None:
         self.unreachable_reason = reason

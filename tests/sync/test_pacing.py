@@ -39,7 +39,19 @@ def test_a_throttle_shrinks_once_per_episode_and_growth_is_slow_afterwards():
     before = lane.documents
     for _ in range(5):
         lane.succeeded(100, 0.01, limited=True)
-    assert 95 <= lane.documents - before <= 105, "one request's worth for a window's worth of answers"
+    assert lane.documents - before == 15, "three documents for every hundred accepted"
+
+
+def test_after_an_outage_a_lane_starts_with_one_request_and_comes_back_fast():
+    lane = Congestion(100, 50)
+    for _ in range(20):
+        lane.succeeded(100, 0.01, limited=True)
+    assert lane.concurrency > 10
+    lane.lost(sent_at=1.0, now=2.0)
+    assert lane.concurrency == 1
+    for _ in range(10):
+        lane.succeeded(100, 0.01, limited=True)
+    assert lane.concurrency > 10
 
 
 def test_under_one_requests_worth_the_requests_become_smaller_and_never_stop():

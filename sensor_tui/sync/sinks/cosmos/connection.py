@@ -1,6 +1,7 @@
 """HTTP to one account: signed requests over kept-alive HTTP/1.1 connections, shared with the SDK."""
 
 import asyncio
+import io
 import os
 import ssl
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ USER_AGENT: Final = f"sensor-tui/{__version__}"
 
 _KEEP_ALIVE: Final = 55.0
 """Seconds a connection may idle; below what the gateway and the load balancers before it allow."""
+_LARGE: Final = 1024 * 1024
+"""Bytes of a body from which on aiohttp wants it as a file, to write it piece by piece."""
 _MAX_HEADER: Final = 64 * 1024
 """Session tokens grow with the number of ranges, past what aiohttp takes by default."""
 _NO_AUTO_HEADERS: Final = ("Accept-Encoding",)
@@ -186,7 +189,7 @@ class Connection:
             async with self.session.request(
                 method,
                 url,
-                data=body,
+                data=io.BytesIO(body) if body is not None and len(body) > _LARGE else body,
                 headers=headers,
                 skip_auto_headers=_NO_AUTO_HEADERS,
                 allow_redirects=False,
