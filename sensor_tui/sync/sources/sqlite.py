@@ -22,7 +22,8 @@ class _Under:
 
     batch: Batch
     oldest: float | None
-    settled: bool = False
+    open: int
+    """Readings of it that are not settled."""
 
 
 class SqliteFeed:
@@ -106,7 +107,7 @@ class SqliteFeed:
             self._cursor = max(self._cursor or 0, batch.through)
             if batch.rows:
                 self.unread = max(0, self.unread - len(batch.rows)) if batch.more else 0
-                self._under.append(_Under(batch, _event_time(batch)))
+                self._under.append(_Under(batch, _event_time(batch), len(batch.rows)))
                 self._oldest_unread = _event_time(batch, last=True) if batch.more else None
                 return batch
             if not batch.more:
@@ -129,14 +130,13 @@ class SqliteFeed:
                 marks = [mark for settlement in settlements for mark in _marks(settlement)]
                 await self._store.close_rows(self.key, marks)
         self.dead_letters += len(letters)
-        finished = {
-            id(settlement.batch)
+        settled = {
+            id(settlement.batch): len(settlement.accepted) + len(settlement.dead)
             for settlement in settlements
-            if len(settlement.accepted) + len(settlement.dead) == len(settlement.batch.rows)
         }
         for under in self._under:
-            under.settled = under.settled or id(under.batch) in finished
-        while self._under and self._under[0].settled:
+            under.open -= settled.get(id(under.batch), 0)
+        while self._under and not self._under[0].open:
             self._position = self._under.popleft().batch.through
 
     def position(self) -> Mapping[tuple[str, str], int]:
@@ -145,8 +145,8 @@ class SqliteFeed:
 
     def status(self) -> FeedStatus:
         """How the file stands."""
-        waiting = sum(len(under.batch.rows) for under in self._under if not under.settled)
-        times = [under.oldest for under in self._under if not under.settled and under.oldest is not None]
+        waiting = sum(under.open for under in self._under)
+        times = [under.oldest for under in self._under if under.open and under.oldest is not None]
         if self._oldest_unread is not None:
             times.append(self._oldest_unread)
         return FeedStatus(
