@@ -1,0 +1,1 @@
+"""Queries: the SQL the service speaks, read, planned and run."""
