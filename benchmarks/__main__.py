@@ -9,7 +9,7 @@ BENCHMARKS = {
     "memory": "a million-row backlog: memory, and the rate at its end",
     "sensor": "a sensor's insert latency while its million-row file is uploaded",
     "idle": "1,000 idle files polled each second",
-    "startup": "sensor-tui --help",
+    "startup": "start-up time of the command",
 }
 
 

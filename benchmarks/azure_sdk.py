@@ -48,10 +48,7 @@ async def batch(container: ContainerProxy, documents: list[dict[str, Any]]) -> N
     )
 
 
-async def main() -> None:
-    how, endpoint, path, count = sys.argv[1:]
-    lines = Path(path).read_text(encoding="utf-8").splitlines()[: int(count)]
-    documents = [json.loads(line) for line in lines]
+async def main(how: str, endpoint: str, documents: list[dict[str, Any]]) -> None:
     async with CosmosClient(endpoint, KEY) as client:
         container = client.get_database_client("SensorData").get_container_client("SensorReadings")
         write = {"create": create, "batch": batch}[how]
@@ -64,4 +61,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    how, endpoint, path, count = sys.argv[1:]
+    lines = Path(path).read_text(encoding="utf-8").splitlines()[: int(count)]
+    asyncio.run(main(how, endpoint, [json.loads(line) for line in lines]))
