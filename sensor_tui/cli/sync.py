@@ -175,7 +175,17 @@ async def _once(session: Session, ready: "Ready", request: "SyncRequest") -> "Sy
             )
     for notice in report.notices:
         say(notice)
+    for source in report.sources:
+        if source.problem:
+            say(_about(source.source, source.problem))
+        if source.owner:
+            say(_about(source.source, f"left to {source.owner}"))
     return report
+
+
+def _about(source: str, text: str) -> str:
+    """A line that names the file, once."""
+    return text if text.startswith(source) else f"{source}: {text}"
 
 
 async def _continuous(
@@ -214,7 +224,7 @@ def _print(report: "SyncReport", *, as_json: bool) -> None:
 
 
 def _lines(report: "SyncReport") -> Iterator[str]:
-    from sensor_tui.cli.output import clean, count
+    from sensor_tui.cli.output import count
 
     verb = "would be sent" if report.dry_run else "sent"
     told = f"{report.accepted:,} of {count(report.read, 'reading')} {verb} in {report.seconds:.1f} s"
@@ -227,11 +237,6 @@ def _lines(report: "SyncReport") -> Iterator[str]:
         yield f"{count(report.rejected, 'reading')} rejected; see 'sensor-tui deadletters list'"
     if report.backlog and not report.dry_run:
         yield f"{count(report.backlog, 'reading')} left"
-    for source in report.sources:
-        if source.problem:
-            yield clean(f"{source.source}: {source.problem}")
-        if source.owner:
-            yield clean(f"{source.source}: left to {source.owner}")
 
 
 def report_dict(report: "SyncReport") -> dict[str, Any]:

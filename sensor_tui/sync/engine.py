@@ -91,6 +91,7 @@ class Engine:
 
         Raises:
             SinkError: not continuous, and the sink cannot be used; what was accepted is settled.
+            StorageError: what was sent could not be recorded in the ledger; it is sent again next time.
         """
         try:
             await self._source.open()
@@ -101,6 +102,8 @@ class Engine:
             else:
                 await self._run_once()
             await self._finish()
+            if self._flow.given_up is not None:
+                raise self._flow.given_up
         finally:
             await self._shut()
 
@@ -121,6 +124,7 @@ class Engine:
     def drain(self) -> None:
         """Stop reading, settle what is under way for at most the drain time, and end `run`."""
         self._draining.set()
+        self._flow.patient = False
         self._gate.set()
         self._wake.set()
 
@@ -186,6 +190,7 @@ class Engine:
                 runner.keep_opening()
 
     async def _run_once(self) -> None:
+        self._flow.patient = False
         for feed in await self._source.poll():
             self._start(feed)
         while self._drives or self._flow.rows:

@@ -17,6 +17,7 @@ _ROWS_PER_SETTLEMENT: Final = 1000
 _LEAST_PER_FEED: Final = 50
 _MOST_PER_FEED: Final = 4000
 _SETTLE_BACK_OFF: Final = 5.0
+_ATTEMPTS_IN_HASTE: Final = 4
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class _FeedFlow:
     windows: list[Window] = field(default_factory=list)
     """Under way, in reading order."""
     done: list[Window] = field(default_factory=list)
+    problem: str = ""
     settling: asyncio.Task[None] | None = None
     room: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -42,6 +44,11 @@ class Flow:
         """Feeds being read now; they share the room."""
         self.problem = ""
         """Why settling does not succeed; empty while it does."""
+        self.patient = True
+        """Settle for as long as it takes; otherwise give up after a few attempts: what was sent is then
+        sent again some other time, and found there."""
+        self.given_up: StorageError | None = None
+        """Why nothing could be recorded any more, for any feed."""
         self.quiet = asyncio.Event()
         """Set while nothing is under way."""
         self.quiet.set()
@@ -120,17 +127,25 @@ class Flow:
                     await flow.feed.settle([window.settlement() for window in windows])
             except StorageError as error:
                 attempt += 1
-                if self.problem != str(error):
-                    log.warning("%s: not marked yet: %s", flow.feed.key, error)
+                self._tell(flow, error)
+                if self.patient or attempt < _ATTEMPTS_IN_HASTE:
+                    await self._clock.sleep(full_jitter(attempt, base=0.05, cap=_SETTLE_BACK_OFF))
+                    continue
                 if not isinstance(error, SourceFileError):
-                    self.problem = str(error)
-                await self._clock.sleep(full_jitter(attempt, base=0.05, cap=_SETTLE_BACK_OFF))
-                continue
-            attempt = 0
-            self.problem = ""
+                    self.given_up = error
+            else:
+                attempt = 0
+                self.problem = flow.problem = ""
             self._release(flow, windows)
         if not flow.windows and self._feeds.get(flow.feed.key) is flow:
             del self._feeds[flow.feed.key]
+
+    def _tell(self, flow: _FeedFlow, error: StorageError) -> None:
+        if flow.problem != error.message:
+            flow.problem = error.message
+            log.warning("%s: sent, but not marked yet: %s", flow.feed.key, error)
+        if not isinstance(error, SourceFileError):
+            self.problem = str(error)
 
     def _release(self, flow: _FeedFlow, windows: list[Window]) -> None:
         del flow.done[: len(windows)]

@@ -32,6 +32,7 @@ class MemoryFeed:
         self.dead: dict[int, str] = {}
         self.reads: list[int] = []
         self.fail_settling = 0
+        self.settling_error = StorageError("the ledger cannot be written: no space left")
         self._schema = schema_of(COLUMNS)
         self._rows = []
         for number in range(1, rows + 1):
@@ -53,7 +54,7 @@ class MemoryFeed:
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         if self.fail_settling:
             self.fail_settling -= 1
-            raise StorageError("the ledger cannot be written: no space left")
+            raise self.settling_error
         for settlement in settlements:
             for letter in settlement.dead:
                 assert letter.row_id not in self.dead, "a dead letter twice"

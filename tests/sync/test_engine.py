@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from sensor_tui.errors import SinkRefused, SinkUnreachable
+from sensor_tui.errors import SinkRefused, SinkUnreachable, SourceFileError, StorageError
 from sensor_tui.model.progress import EngineState
 from sensor_tui.sync.contract import Answer, Judgement, Limits, RequestFailed, RequestRefused, Verdict
 from sensor_tui.sync.engine import Engine, EngineOptions
@@ -358,7 +358,7 @@ async def test_what_is_under_way_is_bounded_whatever_the_backlog():
 
 async def test_settling_that_fails_is_tried_again_and_nothing_is_lost():
     feed = MemoryFeed("S", 700)
-    feed.fail_settling = 4
+    feed.fail_settling = 3
     engine, _ = engine_of(MemorySink(), feed)
     await engine.run(continuous=False)
     every(feed, list(range(1, 701)))
@@ -405,3 +405,23 @@ async def test_an_answer_for_no_request_counts_nothing():
     engine, _ = engine_of(MemorySink(script=lambda sink, lane, documents: Answer()), MemoryFeed("S", 0))
     await engine.run(continuous=False)
     assert engine.progress().totals.requests == 0
+
+
+async def test_a_single_run_does_not_wait_for_ever_for_a_file_that_cannot_be_marked():
+    feed, other = MemoryFeed("S", 300), MemoryFeed("T", 300)
+    feed.fail_settling = 1000
+    feed.settling_error = SourceFileError("S is corrupt")
+    engine, clock = engine_of(MemorySink(), feed, other)
+    await engine.run(continuous=False)
+    assert clock.elapsed < 10
+    assert feed.settled == []
+    every(other, list(range(1, 301)))
+
+
+async def test_a_ledger_that_cannot_be_written_ends_a_single_run_with_its_reason():
+    feed = MemoryFeed("S", 300)
+    feed.fail_settling = 1000
+    engine, clock = engine_of(MemorySink(), feed)
+    with pytest.raises(StorageError, match="no space left"):
+        await engine.run(continuous=False)
+    assert clock.elapsed < 10

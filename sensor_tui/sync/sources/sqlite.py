@@ -128,7 +128,11 @@ class SqliteFeed:
                 await self._store.bury(letters)
             if self.file.marks:
                 marks = [mark for settlement in settlements for mark in _marks(settlement)]
-                await self._store.close_rows(self.key, marks)
+                try:
+                    await self._store.close_rows(self.key, marks)
+                except SourceFileError as error:
+                    self.problem = error.message
+                    raise
         self.dead_letters += len(letters)
         settled = {
             id(settlement.batch): len(settlement.accepted) + len(settlement.dead)
@@ -195,6 +199,10 @@ class SqliteSource:
             if feed is None:
                 feed = self._feeds[file.key] = SqliteFeed(file, self._store, self._sinks, dry=self._dry)
                 feed.dead_letters = letters.get(file.key, 0)
+                if not file.marks and not self._dry:
+                    log.warning(
+                        "%s: may not be written, or has no `synced`: its position alone is kept", file.key
+                    )
             feed.file = file
             feed.changed = True
         await self._rewind()
