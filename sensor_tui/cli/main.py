@@ -113,7 +113,7 @@ def _line(text: str) -> None:
 
 def _sentence(text: str) -> str:
     text = text.rstrip()
-    return text if text.endswith((".", "?", ")")) else f"{text}."
+    return text if text.endswith((".", "?")) else f"{text}."
 
 
 def _report(error: SensorTuiError) -> int:

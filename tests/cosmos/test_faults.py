@@ -116,7 +116,7 @@ async def test_an_answer_that_takes_too_long_is_given_up(endpoint, make_sink, up
     endpoint.emulator.faults.hold(kind="bulk")
     error = await failed(sink, upload, [document(1)])
     assert error.unreachable
-    assert "no answer within 0.1 s" in error.judgement.reason
+    assert "no answer in time" in error.judgement.reason
 
 
 async def test_nobody_listening_is_no_answer(endpoint, sink, upload, document):

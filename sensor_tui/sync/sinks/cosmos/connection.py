@@ -25,6 +25,8 @@ USER_AGENT: Final = f"sensor-tui/{__version__}"
 
 _KEEP_ALIVE: Final = 55.0
 """Seconds a connection may idle; below what the gateway and the load balancers before it allow."""
+_LOOK_SECONDS: Final = 15.0
+"""A look at account, container or ranges that takes longer has failed: a person may be waiting."""
 _LARGE: Final = 1024 * 1024
 """Bytes of a body from which on aiohttp wants it as a file, to write it piece by piece."""
 _MAX_HEADER: Final = 64 * 1024
@@ -79,6 +81,11 @@ class Connection:
         self._account = URL(options.endpoint).with_path("/").with_query(None)
         self._write_region = self._account
         self._session: aiohttp.ClientSession | None = None
+        self._look_timeout = aiohttp.ClientTimeout(
+            total=min(_LOOK_SECONDS, options.read_timeout) + options.connect_timeout,
+            sock_connect=options.connect_timeout,
+            sock_read=min(_LOOK_SECONDS, options.read_timeout),
+        )
         self._documents = URL()
         self._point_at(self._account)
 
@@ -185,6 +192,7 @@ class Connection:
         return signed
 
     async def _request(self, method: str, url: URL, headers: CIMultiDict[str], body: bytes | None) -> Reply:
+        limits: dict[str, Any] = {} if body is not None else {"timeout": self._look_timeout}
         try:
             async with self.session.request(
                 method,
@@ -193,6 +201,7 @@ class Connection:
                 headers=headers,
                 skip_auto_headers=_NO_AUTO_HEADERS,
                 allow_redirects=False,
+                **limits,
             ) as response:
                 return Reply(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError, asyncio.IncompleteReadError) as error:
@@ -247,7 +256,7 @@ def _unanswered(error: Exception, options: CosmosOptions) -> Unanswered:
     elif isinstance(error, aiohttp.ConnectionTimeoutError):
         reason = f"no connection within {options.connect_timeout:g} s"
     elif isinstance(error, TimeoutError):
-        reason = f"no answer within {options.read_timeout:g} s"
+        reason = "no answer in time"
     elif isinstance(error, aiohttp.ClientPayloadError):
         reason = "its answer was cut short"
     elif isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError):

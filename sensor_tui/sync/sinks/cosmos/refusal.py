@@ -86,7 +86,7 @@ def unreachable(options: CosmosOptions, error: Unanswered) -> SinkUnreachable:
     fix = (
         "Check cosmos.endpoint, or name the file of the authority that signed it (cosmos.ca_file)"
         if error.trust
-        else "Check cosmos.endpoint, the name servers, and that this machine may connect to that host and port"
+        else "Check cosmos.endpoint, the name servers, and that this machine may connect there"
     )
     return SinkUnreachable(f"{options.host} does not answer: {error.reason}", fix=fix)
 
