@@ -1,0 +1,223 @@
+"""A running service: its engine, its board, and what the API may ask of both."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Final
+
+from sensor_tui import __version__
+from sensor_tui.errors import StorageError
+from sensor_tui.model.clock import Clock
+from sensor_tui.model.progress import EngineState, Progress
+from sensor_tui.model.source import FeedStatus
+from sensor_tui.service import letters
+from sensor_tui.service.board import Board, View
+from sensor_tui.service.host import EngineHost
+from sensor_tui.service.merge import age, iso, merge, sums
+from sensor_tui.service.wire import (
+    Done,
+    EngineReport,
+    LaneReport,
+    Letter,
+    LetterFilter,
+    LetterPage,
+    LettersChanged,
+    Throughput,
+    ThroughputPoint,
+    TotalsReport,
+)
+
+log = logging.getLogger(__name__)
+
+HISTORY_SECONDS: Final = 60.0
+_AT_WORK: Final = frozenset({EngineState.RUNNING, EngineState.IDLE})
+_COUNT_SECONDS: Final = 1.0
+_QUIET_SECONDS: Final = 0.05
+
+
+class Operations:
+    """Keeps the promises of `Actions` for an engine host."""
+
+    def __init__(self, host: EngineHost, clock: Clock) -> None:
+        self.host = host
+        self.board = Board(self._look, clock=clock)
+        self._clock = clock
+        self._started = iso(clock.now())
+        self._dead: dict[str, int] | None = None
+        """Dead letters per file as the ledger has them; None until it was asked."""
+        self._dead_stale = asyncio.Event()
+        self._dead_stale.set()
+        self._rejected = 0
+
+    async def pause(self, who: str) -> Done:
+        self.host.pause()
+        return await self._done(who, "pause", "reading is paused; what is under way goes on")
+
+    async def resume(self, who: str) -> Done:
+        self.host.resume()
+        return await self._done(who, "resume", "reading goes on")
+
+    async def sync(self, who: str) -> Done:
+        self.host.pipeline.engine.sync_now()
+        return await self._done(who, "sync", "a round begins now")
+
+    async def drain(self, who: str, *, stop: bool, now: bool) -> Done:
+        if now:
+            done = await self._done(who, "stop", "stopping at once")
+            self.host.abort()
+            return done
+        if stop:
+            done = await self._done(who, "drain and stop", "stopping after what is under way")
+            self.host.stop()
+            self.board.refresh()
+            return done.model_copy(update={"state": self.host.progress().state})
+        self.host.pause()
+        deadline = self._clock.monotonic() + self.host.settings.service.drain_timeout_seconds
+        while self.host.progress().in_flight and self._clock.monotonic() < deadline:
+            await self._clock.sleep(_QUIET_SECONDS)
+        drained = not self.host.progress().in_flight
+        message = "drained; reading is paused" if drained else "reading is paused, but something is under way"
+        done = await self._done(who, "drain", message)
+        return done.model_copy(update={"drained": drained})
+
+    async def letters(self, which: LetterFilter, *, offset: int, limit: int) -> LetterPage:
+        return await letters.page(self.host.pipeline.store.ledger, which, offset=offset, limit=limit)
+
+    async def letter(self, letter_id: int) -> Letter | None:
+        return await letters.one(self.host.pipeline.store.ledger, letter_id)
+
+    async def retry(self, who: str, ids: Sequence[int] | None) -> LettersChanged:
+        outcome = await letters.retry(self.host.pipeline.store, ids)
+        self.host.pipeline.engine.sync_now()
+        return await self._changed(who, "retry dead letters", ids, outcome)
+
+    async def drop(self, who: str, ids: Sequence[int] | None) -> LettersChanged:
+        outcome = await letters.drop(self.host.pipeline.store.ledger, ids)
+        return await self._changed(who, "drop dead letters", ids, outcome)
+
+    async def throughput(self, since: float) -> Throughput:
+        points = await self.host.pipeline.store.ledger.throughput(since)
+        return Throughput(
+            points=tuple(
+                ThroughputPoint(
+                    at=iso(point.at) or "",
+                    accepted=point.accepted,
+                    rejected=point.rejected,
+                    throttled=point.throttled,
+                    request_units=point.request_units,
+                    backlog=point.backlog,
+                    lag_seconds=point.lag,
+                )
+                for point in points
+            )
+        )
+
+    async def count_letters(self) -> None:
+        """Keep the numbers of dead letters as the ledger has them; until cancelled."""
+        while True:
+            rejected = self.host.progress().totals.rejected
+            if self._dead_stale.is_set() or rejected != self._rejected:
+                await self._count_letters(rejected)
+            await self._clock.sleep(_COUNT_SECONDS)
+
+    async def record_history(self) -> None:
+        """Write what each minute brought into the ledger; until cancelled."""
+        before = self.host.progress().totals
+        while True:
+            await self._clock.sleep(HISTORY_SECONDS)
+            totals = self.host.progress().totals
+            now = self._clock.now()
+            whole = sums(merge(self.feeds()))
+            from sensor_tui.storage.history import ThroughputPoint as StoredPoint
+
+            point = StoredPoint(
+                at=now,
+                accepted=totals.accepted - before.accepted,
+                rejected=totals.rejected - before.rejected,
+                throttled=totals.throttled - before.throttled,
+                request_units=totals.request_units - before.request_units,
+                backlog=whole.backlog or 0,
+                lag=age(whole.oldest_open, now),
+            )
+            try:
+                await self.host.pipeline.store.ledger.record_throughput(point)
+            except StorageError as error:
+                log.warning("throughput of the last minute not kept: %s", error)
+            else:
+                before = totals
+
+    def feeds(self) -> list[FeedStatus]:
+        """How every file stands, with its dead letters as the ledger has them."""
+        dead = self._dead
+        latest = {feed.source: feed for feed in self.host.feeds()}.values()
+        if dead is None:
+            return list(latest)
+        return [
+            feed
+            if feed.dead_letters == dead.get(feed.source, 0)
+            else replace(feed, dead_letters=dead.get(feed.source, 0))
+            for feed in latest
+        ]
+
+    async def _count_letters(self, rejected: int) -> None:
+        self._dead_stale.clear()
+        try:
+            self._dead = dict(await self.host.pipeline.store.ledger.dead_letters())
+            self._rejected = rejected
+        except StorageError as error:
+            log.debug("dead letters not counted: %s", error)
+            self._dead_stale.set()
+
+    async def _changed(
+        self, who: str, action: str, ids: Sequence[int] | None, outcome: LettersChanged
+    ) -> LettersChanged:
+        await self._count_letters(self._rejected)
+        await self._record(who, action, letters.target(ids), letters.result(outcome))
+        self.board.refresh()
+        return outcome
+
+    async def _done(self, who: str, action: str, message: str) -> Done:
+        await self._record(who, action, "engine", message)
+        self.board.refresh()
+        progress = self.host.progress()
+        return Done(state=progress.state, message=message, in_flight=progress.in_flight)
+
+    async def _record(self, who: str, action: str, target: str, result: str) -> None:
+        from sensor_tui.storage.history import OperatorAction
+
+        log.info("%s: %s (%s): %s", who, action, target, result)
+        entry = OperatorAction(self._clock.now(), who, action, target, result)
+        try:
+            await self.host.pipeline.store.ledger.record_action(entry)
+        except StorageError as error:
+            log.warning("not written to the action log: %s", error)
+
+    def _look(self) -> View:
+        feeds = self.feeds()
+        dead = None if self._dead is None else sum(self._dead.values())
+        progress = self.host.progress()
+        if not self.host.pipeline.source.polled.is_set() and progress.state in _AT_WORK:
+            progress = replace(progress, state=EngineState.STARTING)  # nothing is known of the files yet
+        report = engine_report(progress, started=self._started, config_problem=self.host.config_problem)
+        return View(report, feeds, dead)
+
+
+def engine_report(progress: Progress, *, started: str | None, config_problem: str | None) -> EngineReport:
+    """An engine of this process as others see it."""
+    return EngineReport(
+        state=progress.state,
+        reason=progress.reason,
+        version=__version__,
+        pid=os.getpid(),
+        started=started,
+        docs_per_second=round(progress.docs_per_second, 1),
+        request_units_per_second=round(progress.request_units_per_second, 1),
+        throttled_per_second=round(progress.throttled_per_second, 1),
+        in_flight=progress.in_flight,
+        lanes=tuple(LaneReport(**asdict(lane)) for lane in progress.lanes),
+        totals=TotalsReport(**asdict(progress.totals)),
+        attached=True,
+        config_problem=config_problem,
+    )

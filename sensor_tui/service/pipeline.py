@@ -1,0 +1,225 @@
+"""A pipeline put together from the configuration: store, source, sinks and the engine between them."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from sensor_tui.errors import ConfigError, UsageError
+from sensor_tui.model.clock import Clock
+from sensor_tui.model.source import FeedStatus
+from sensor_tui.service.dry import DrySink
+from sensor_tui.service.request import SyncRequest
+from sensor_tui.sync.contract import Feed, Sink, Source
+from sensor_tui.sync.encode import Freshen
+from sensor_tui.sync.engine import Engine, EngineOptions
+from sensor_tui.sync.registry import connector
+
+if TYPE_CHECKING:
+    from sensor_tui.config import Settings
+    from sensor_tui.storage.store import SqliteStore
+
+SINK: Final = "cosmos"
+
+_MOST_IN_FLIGHT: Final = 20_000
+_LEAST_IN_FLIGHT: Final = 2_000
+_MOST_PER_READ: Final = 500
+_SALT_BYTES: Final = 8
+
+
+class WatchedSource:
+    """A source that says when it was asked for its feeds for the first time."""
+
+    def __init__(self, source: Source) -> None:
+        self.name = source.name
+        self.polled = asyncio.Event()
+        """Set once every file there was at the start has been looked at."""
+        self.at_start: Sequence[FeedStatus] = ()
+        """How every file stood then."""
+        self._source = source
+
+    async def open(self) -> None:
+        await self._source.open()
+
+    async def poll(self) -> Sequence[Feed]:
+        feeds = await self._source.poll()
+        if not self.polled.is_set():
+            self.at_start = self._source.status()
+            self.polled.set()
+        return feeds
+
+    async def close(self) -> None:
+        await self._source.close()
+
+    def status(self) -> Sequence[FeedStatus]:
+        return self._source.status()
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """Open it, run it, close it; `run` may be called once."""
+
+    request: SyncRequest
+    store: "SqliteStore"
+    source: WatchedSource
+    engine: Engine
+    _opened: bool = False
+
+    async def open(self) -> None:
+        """Open the store.
+
+        Raises:
+            StorageError: the ledger cannot be used.
+        """
+        await self.store.open()
+        self._opened = True
+
+    async def run(self, *, continuous: bool) -> None:
+        """Upload; as `Engine.run`."""
+        await self.engine.run(continuous=continuous)
+
+    async def close(self) -> None:
+        """Let go of files and locks; nothing where that was done."""
+        if self._opened:
+            self._opened = False
+            await self.store.close()
+
+    def feeds(self) -> Sequence[FeedStatus]:
+        """How every file stands, from memory."""
+        return self.source.status()
+
+    def backlog(self) -> int:
+        """Open readings of all files, as far as they are known."""
+        return sum(feed.backlog for feed in self.feeds())
+
+
+def build_pipeline(
+    settings: "Settings",
+    request: SyncRequest,
+    clock: Clock,
+    *,
+    socket_hint: str = "",
+    freshen: Freshen | None = None,
+) -> Pipeline:
+    """Everything for one upload; nothing is opened yet.
+
+    `socket_hint` is told to whoever finds the files owned by us; `freshen` is for development mode.
+
+    Raises:
+        UsageError: there is no such file or folder, or the request contradicts itself.
+        ConfigError: the configuration lacks endpoint or key, or holds values that cannot be used.
+    """
+    from sensor_tui.storage.store import SqliteStore
+
+    check_request(request)
+    sink = _sink(settings, request, clock)
+    store = SqliteStore(
+        request.root,
+        clock=clock,
+        state_dir=request.state_dir,
+        lock=not request.dry_run,
+        read_only=request.dry_run,
+        socket_hint=socket_hint,
+    )
+    make_source = connector("source", "sqlite")
+    source = WatchedSource(make_source(store, [sink.name], dry=request.dry_run))
+    engine = Engine(source, [sink], clock=clock, options=engine_options(settings), freshen=freshen)
+    return Pipeline(request, store, source, engine)
+
+
+def check_request(request: SyncRequest) -> None:
+    """Refuse what cannot be done, before anything is touched.
+
+    Raises:
+        UsageError: there is no such file or folder, or the request contradicts itself.
+    """
+    if not request.root.exists():
+        raise UsageError(
+            f"{request.root}: no such file or folder", fix="Name the folder of the sensors' databases"
+        )
+    if request.dry_run and request.development:
+        raise UsageError(
+            "a dry run writes nothing, and development mode resets the tracking", fix="Choose one of the two"
+        )
+
+
+async def start_fresh(request: SyncRequest, clock: Clock) -> Freshen | None:
+    """In development mode, open all rows again, once; what gives the documents of this run ids of their own.
+
+    Raises:
+        StorageError: the ledger or a file cannot be written.
+    """
+    if not request.development:
+        return None
+    from sensor_tui.storage.store import SqliteStore
+
+    # a store of its own: what its look at the tree found is news to the one that is read from afterwards
+    store = SqliteStore(request.root, clock=clock, state_dir=request.state_dir)
+    try:
+        await store.open()
+        await store.scan()
+        await store.reset_tracking()
+    finally:
+        await store.close()
+    return Freshen(os.urandom(_SALT_BYTES), clock.now)
+
+
+def engine_options(settings: "Settings") -> EngineOptions:
+    """Bounds and times of the engine, from `performance` and `service`."""
+    performance = settings.performance
+    wanted = performance.batch_size * performance.max_parallel_operations
+    return EngineOptions(
+        rows_per_read=min(_MOST_PER_READ, performance.batch_size),
+        max_in_flight=max(_LEAST_IN_FLIGHT, min(_MOST_IN_FLIGHT, wanted)),
+        max_ru_per_second=performance.max_ru_per_second,
+        interval=settings.interval_seconds,
+        jitter=min(performance.upload_jitter_seconds, settings.interval_seconds / 2),
+        drain_timeout=settings.service.drain_timeout_seconds,
+    )
+
+
+def cosmos_sink(settings: "Settings", clock: Clock) -> Sink:
+    """The Cosmos DB sink of the configuration, not yet opened.
+
+    Raises:
+        ConfigError: endpoint or key are missing or cannot be used.
+    """
+    from sensor_tui.sync.sinks.cosmos.options import CosmosOptions
+
+    cosmos, performance = settings.cosmos, settings.performance
+    if cosmos.endpoint is None:
+        raise ConfigError(
+            "No Cosmos DB endpoint is configured",
+            fix="Set cosmos.endpoint in the configuration file, COSMOS_ENDPOINT, or --endpoint",
+        )
+    if cosmos.key is None and cosmos.auth == "key":
+        raise ConfigError(
+            "No Cosmos DB key is configured",
+            fix="Set COSMOS_KEY or COSMOS_KEY_FILE, cosmos.key or cosmos.key_file in the configuration file,"
+            " or cosmos.auth: aad to use an Azure identity",
+        )
+    connection = cosmos.connection
+    options = CosmosOptions(
+        endpoint=cosmos.endpoint,
+        database=cosmos.database,
+        container=cosmos.container,
+        partition_key=cosmos.partition_key,
+        key=cosmos.key if cosmos.auth == "key" else None,
+        create_if_missing=cosmos.create_if_missing,
+        throughput=None if performance.autoscale else performance.throughput,
+        autoscale_max=performance.autoscale_max_throughput if performance.autoscale else None,
+        connect_timeout=connection.connection_timeout,
+        ca_file=connection.ca_file,
+        max_concurrency_per_range=performance.max_parallel_operations,
+        preferred_regions=connection.preferred_regions,
+        endpoint_discovery=connection.enable_endpoint_discovery,
+    )
+    sink: Sink = connector("sink", SINK)(options, clock)
+    return sink
+
+
+def _sink(settings: "Settings", request: SyncRequest, clock: Clock) -> Sink:
+    if request.dry_run:
+        return DrySink(SINK, settings.cosmos.partition_key.removeprefix("/"))
+    return cosmos_sink(settings, clock)

@@ -1,0 +1,314 @@
+"""What the service, its clients and `--json` say to each other; times are ISO 8601, ages are seconds.
+
+What is not known is null, never a guess. A change that an older reader would misunderstand gets a new
+`PROTOCOL`; both sides name their number in every message head and refuse the other's.
+"""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sensor_tui.errors import ExitCode
+from sensor_tui.model.progress import EngineState
+
+PROTOCOL: Final = 1
+PROTOCOL_HEADER: Final = "Sensor-Tui-Protocol"
+VERSION_HEADER: Final = "Sensor-Tui-Version"
+
+
+class Wire(BaseModel):
+    """A frozen message; fields that a newer release of the same protocol adds are passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
+
+
+class SourceReport(Wire):
+    """One file after a run."""
+
+    source: str
+    sensor_id: str | None
+    city: str | None
+    backlog: int | None
+    problem: str | None = None
+    owner: str | None = None
+
+
+class SyncReport(Wire):
+    """What one run did; counts in readings."""
+
+    read: int
+    accepted: int
+    rejected: int
+    retried: int
+    throttled: int
+    request_units: float
+    seconds: float
+    docs_per_second: float
+    sources: tuple[SourceReport, ...]
+    backlog: int
+    already_there: int = 0
+    """Of `accepted`: those the sink had before."""
+    dry_run: bool = False
+    interrupted: bool = False
+    """It was asked to stop before everything was sent."""
+    notices: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """0 all sent, 1 something rejected, unreadable or left, 4 owned by another engine."""
+        if any(source.owner for source in self.sources):
+            return ExitCode.OWNED
+        unreadable = any(source.problem for source in self.sources)
+        if self.rejected or unreadable or (self.interrupted and self.backlog):
+            return ExitCode.REJECTED
+        return ExitCode.OK
+
+
+class LaneReport(Wire):
+    """One lane (partition key range) of a sink."""
+
+    sink: str
+    lane: str
+    queued: int
+    in_flight: int
+    concurrency: int
+    batch_size: int
+    throttled: int
+    accepted: int
+    request_units: float
+    latency_ms: float
+    blocked_for: float
+
+
+class TotalsReport(Wire):
+    """Counts since the service started."""
+
+    read: int = 0
+    accepted: int = 0
+    already_there: int = 0
+    rejected: int = 0
+    retried: int = 0
+    throttled: int = 0
+    requests: int = 0
+    request_units: float = 0.0
+    bytes_sent: int = 0
+
+
+class EngineReport(Wire):
+    """The engine and the process that holds it; rates are null where no engine runs."""
+
+    state: EngineState
+    reason: str = ""
+    """Why it is refused, unreachable or paused, and what to do."""
+    version: str
+    pid: int | None = None
+    started: str | None = None
+    docs_per_second: float | None = None
+    request_units_per_second: float | None = None
+    throttled_per_second: float | None = None
+    in_flight: int | None = None
+    lanes: tuple[LaneReport, ...] = ()
+    totals: TotalsReport | None = None
+    attached: bool
+    """True where this comes from a running service, false where from a look at the files."""
+    config_problem: str | None = None
+    """Why a changed configuration is not in force."""
+
+
+class SensorReport(Wire):
+    """One sensor in one city: all its files together."""
+
+    sensor_id: str | None
+    city: str | None
+    backlog: int | None
+    lag_seconds: float | None
+    freshness_seconds: float | None
+    newest: str | None
+    oldest_open: str | None = None
+    source: str
+    """The file with its newest reading, relative to the data root."""
+    files: int = 1
+    dead_letters: int | None = 0
+    problem: str | None = None
+    owner: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other sensor of a report."""
+        return sensor_key(self.sensor_id, self.city, self.source)
+
+
+class StatusReport(Wire):
+    """Everything at one moment."""
+
+    protocol: int = PROTOCOL
+    instance: str = ""
+    """The life of one service; sequence numbers count within it."""
+    sequence: int = 0
+    at: str
+    backlog: int | None
+    lag_seconds: float | None
+    dead_letters: int | None
+    engine: EngineReport
+    sensors: tuple[SensorReport, ...]
+
+
+class Snapshot(Wire):
+    """The first event, and every one after a gap."""
+
+    kind: Literal["snapshot"] = "snapshot"
+    protocol: int = PROTOCOL
+    sequence: int
+    status: StatusReport
+
+
+class Delta(Wire):
+    """What changed since the event before; ages follow from `at`."""
+
+    kind: Literal["delta"] = "delta"
+    sequence: int
+    at: str
+    backlog: int | None
+    lag_seconds: float | None
+    dead_letters: int | None
+    engine: EngineReport | None = None
+    sensors: tuple[SensorReport, ...] = ()
+    gone: tuple[str, ...] = ()
+    """Keys (`SensorReport.key`) of sensors that are no more."""
+
+
+class Heartbeat(Wire):
+    """Nothing changed, and the connection is alive."""
+
+    kind: Literal["heartbeat"] = "heartbeat"
+    sequence: int
+    at: str
+
+
+class Goodbye(Wire):
+    """The service stops; there will be no more events."""
+
+    kind: Literal["goodbye"] = "goodbye"
+    sequence: int
+
+
+Event = Annotated[Snapshot | Delta | Heartbeat | Goodbye, Field(discriminator="kind")]
+
+
+class Problem(Wire):
+    """Why a request is not answered; `title` is the kind of error, `fix` what to do."""
+
+    error: str
+    fix: str = ""
+    title: str = "Service"
+    exit_code: int = ExitCode.SINK
+    protocol: int = PROTOCOL
+    version: str = ""
+
+
+class HealthReport(Wire):
+    """Whether readings flow."""
+
+    ok: bool
+    state: EngineState
+    reason: str
+    version: str
+
+
+class LetterChoice(Wire):
+    """Which dead letters a command is for: those of these ids, or all of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: tuple[Annotated[int, Field(ge=1, le=2**63 - 1)], ...] | None = Field(None, max_length=10_000)
+    all: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "LetterChoice":
+        if self.all == (self.ids is not None):
+            raise ValueError("give ids, or all: true")
+        return self
+
+
+class DrainChoice(Wire):
+    """How to drain: pause afterwards, or stop."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    stop: bool = False
+    now: bool = False
+    """Stop at once, without draining; nothing is lost."""
+
+
+class Done(Wire):
+    """What became of a command."""
+
+    state: EngineState
+    message: str
+    in_flight: int = 0
+    drained: bool | None = None
+
+
+class Letter(Wire):
+    """A dead letter; `document` only where one is asked for."""
+
+    id: int
+    source: str
+    row_id: int
+    sink: str
+    sensor_id: str | None
+    event_time: str | None
+    code: int
+    reason: str
+    at: str
+    document: str | None = None
+
+
+class LetterPage(Wire):
+    """Dead letters in the order they were buried; `next_offset` is null on the last page."""
+
+    letters: tuple[Letter, ...]
+    total: int
+    """All there are, whatever was asked for."""
+    next_offset: int | None = None
+
+
+class LetterFilter(Wire):
+    """Which dead letters are meant; what is null does not matter."""
+
+    source: str | None = None
+    sensor_id: str | None = None
+    sink: str | None = None
+
+
+class LettersChanged(Wire):
+    """What became of the dead letters that were to be retried or dropped."""
+
+    changed: int
+    missing: tuple[int, ...] = ()
+    """Ids that there are none of."""
+    failed: dict[int, str] = {}
+    """Ids that could not be done, with the reason."""
+
+
+class ThroughputPoint(Wire):
+    """What the minute up to `at` brought, and how things stood then."""
+
+    at: str
+    accepted: int
+    rejected: int
+    throttled: int
+    request_units: float
+    backlog: int
+    lag_seconds: float | None
+
+
+class Throughput(Wire):
+    """History, the oldest point first."""
+
+    points: tuple[ThroughputPoint, ...]
+
+
+def sensor_key(sensor_id: str | None, city: str | None, source: str) -> str:
+    """Key of a sensor: its id and city, or its file while its id is not known."""
+    return f"\x00{source}" if sensor_id is None else f"{sensor_id}\x00{city or ''}"
