@@ -62,14 +62,21 @@ class LineFormatter(logging.Formatter):
         return SECRETS.masked(line)
 
 
+_WARNINGS_KEPT: Final = 1000
+
+
 class LineHandler(logging.Handler):
     """Writes each record as a line, to standard error or to whoever draws there now."""
 
     def __init__(self) -> None:
         super().__init__()
         self.write: Write = _to_stderr
+        self.warnings: list[str] = []
+        """What was warned of, as far back as it matters, so that it need not be said again."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            self.warnings = [*self.warnings[-_WARNINGS_KEPT:], record.getMessage()]
         try:
             self.write(self.format(record))
         except Exception:  # noqa: BLE001 - a log that cannot be written must not stop the work

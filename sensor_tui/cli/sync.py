@@ -176,7 +176,7 @@ async def _once(session: Session, ready: "Ready", request: "SyncRequest") -> "Sy
     for notice in report.notices:
         say(notice)
     for source in report.sources:
-        if source.problem:
+        if source.problem and not any(source.problem in told for told in ready.lines.warnings):
             say(_about(source.source, source.problem))
         if source.owner:
             say(_about(source.source, f"left to {source.owner}"))

@@ -270,7 +270,7 @@ class Engine:
             try:
                 batch = await feed.read(min(room, self.options.rows_per_read))
             except SourceFileError as error:
-                log.warning("%s", error)
+                log.debug("%s", error)  # the feed has said it, once
                 return
             if batch is None:
                 return

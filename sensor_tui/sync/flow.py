@@ -27,7 +27,6 @@ class _FeedFlow:
     windows: list[Window] = field(default_factory=list)
     """Under way, in reading order."""
     done: list[Window] = field(default_factory=list)
-    problem: str = ""
     settling: asyncio.Task[None] | None = None
     room: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -135,16 +134,16 @@ class Flow:
                     self.given_up = error
             else:
                 attempt = 0
-                self.problem = flow.problem = ""
+                self.problem = ""
             self._release(flow, windows)
         if not flow.windows and self._feeds.get(flow.feed.key) is flow:
             del self._feeds[flow.feed.key]
 
     def _tell(self, flow: _FeedFlow, error: StorageError) -> None:
-        if flow.problem != error.message:
-            flow.problem = error.message
-            log.warning("%s: sent, but not marked yet: %s", flow.feed.key, error)
+        """Say once why nothing is recorded; a feed says itself what is wrong with its file."""
         if not isinstance(error, SourceFileError):
+            if self.problem != str(error):
+                log.warning("%s: sent, but not recorded yet: %s", flow.feed.key, error)
             self.problem = str(error)
 
     def _release(self, flow: _FeedFlow, windows: list[Window]) -> None:

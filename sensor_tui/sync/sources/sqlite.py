@@ -95,9 +95,15 @@ class SqliteFeed:
         try:
             return await self._read(limit)
         except SourceFileError as error:
-            self.problem = error.message
-            self.changed = True
+            self.fail(error)
             raise
+
+    def fail(self, error: SourceFileError) -> None:
+        """Keep why the file cannot be used, say it once, and look at it again."""
+        if self.problem != error.message:
+            log.warning("%s", error)
+        self.problem = error.message
+        self.changed = True
 
     async def _read(self, limit: int) -> Batch | None:
         if self._cursor is None:
@@ -131,7 +137,7 @@ class SqliteFeed:
                 try:
                     await self._store.close_rows(self.key, marks)
                 except SourceFileError as error:
-                    self.problem = error.message
+                    self.fail(error)
                     raise
         self.dead_letters += len(letters)
         settled = {
@@ -258,10 +264,7 @@ class SqliteSource:
         try:
             await feed.look()
         except SourceFileError as error:
-            if feed.problem != error.message:
-                log.warning("%s", error)
-            feed.problem = error.message
-            feed.changed = True
+            feed.fail(error)
 
     async def _rewind(self) -> None:
         for key, row_id in (await self._store.rewinds()).items():
