@@ -16,7 +16,8 @@ from typing import Any, Final
 from urllib.parse import quote as percent
 
 from sensor_tui.errors import SourceFileError
-from sensor_tui.model.reading import BadText
+from sensor_tui.model.reading import BadText, ReadingSchema
+from sensor_tui.storage.repeats import Repeats, changed, find_repeats
 from sensor_tui.storage.schema import DEFINITION, FileSchema, read_schema
 
 Observer = Callable[[str, str, float, float], None]
@@ -149,6 +150,9 @@ class SensorConnection:
             SourceFileError: no usable table.
         """
         self.schema: FileSchema = read_schema(self._db, definition)
+        self._repeats: Repeats | None = None
+        self._broken: Repeats | None = None
+        self._changing: set[int] = set()
         self._db.execute("DROP TABLE IF EXISTS temp.batch").close()
         self._db.execute(self.schema.make_batch).close()
 
@@ -226,20 +230,45 @@ class SensorConnection:
         """Empty `batch` of what a cancelled read may have left."""
         self._db.execute("DELETE FROM temp.batch").close()
 
-    def take_batch(self) -> list[tuple[Any, ...]]:
-        """The rows copied into `batch`, which is emptied; touches memory only, never the file."""
-        select = "SELECT * FROM temp.batch ORDER BY rowid"
+    def copy_window(self, values: Mapping[str, Any]) -> int:
+        """Copy a window into `batch`; how many rows."""
+        if self._repeats is None:
+            return self.run("window", self.schema.window(), values)
+        window = self.schema.window(self._repeats.columns)
+        return self.run("window", window, {**values, **self._repeats.parameters})
+
+    def repeats_hold(self) -> bool:
+        """Whether what was not copied into `batch` is as it was thought; if not, all is copied next."""
+        if self._repeats is None:
+            return True
+        (same,) = self._db.execute("SELECT min(same) FROM temp.batch").fetchone()
+        if not same:
+            self._broken, self._repeats = self._repeats, None
+        return bool(same)
+
+    def take_batch(self) -> tuple[ReadingSchema, list[tuple[Any, ...]]]:
+        """The rows copied into `batch`, which is emptied, and the order of their columns; in memory only."""
+        repeats = self._repeats
+        columns = range(len(self.schema.reading.columns)) if repeats is None else repeats.varying
+        select = f"SELECT {', '.join(f'c{index}' for index in columns)} FROM temp.batch ORDER BY rowid"
         try:
             self._db.text_factory = str
-            return self._db.execute(select).fetchall()
+            rows = self._db.execute(select).fetchall()
         except sqlite3.OperationalError as error:
             if "UTF-8" not in str(error):
                 raise
             self._db.text_factory = decode
-            return self._db.execute(select).fetchall()
+            rows = self._db.execute(select).fetchall()
         finally:
             self._db.text_factory = decode
             self.clear_batch()
+        if repeats is not None:
+            return repeats.schema, [row + repeats.values for row in rows]
+        if self._broken is not None:
+            self._changing |= changed(self._broken, rows)
+            self._broken = None
+        self._repeats = find_repeats(self.schema.reading, rows, self._changing)
+        return self.schema.reading, rows
 
     def list_marks(self, marks: Sequence[tuple[int, int, Any]]) -> None:
         """Put (id, value, time) into the temporary table `marks`, replacing what it held."""

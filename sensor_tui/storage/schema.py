@@ -7,6 +7,7 @@ interpreter, which on a busy process is milliseconds per row.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,17 +45,21 @@ class FileSchema:
     def make_batch(self) -> str:
         """The temporary table that windows are copied to; without types, so that values stay as stored."""
         columns = ", ".join(f"c{index}" for index in range(len(self.reading.columns)))
-        return f"CREATE TEMP TABLE batch ({columns})"
+        return f"CREATE TEMP TABLE batch ({columns}, same)"
 
-    @property
-    def window(self) -> str:
+    def window(self, repeated: Sequence[int] = ()) -> str:
         """Copy open rows with an id in (:low, :high], ascending, at most :limit.
 
-        None at all when row :row is there with another time than :time.
+        None at all when row :row is there with another time than :time. Columns in `repeated` are not copied
+        but compared with :r0, :r1, … (by index); `same` says whether all of them were equal.
         """
-        columns = ", ".join([self.row_id, *map(quote, self.reading.columns[1:])])
+        names = [self.row_id, *map(quote, self.reading.columns[1:])]
+        copied = [index for index in range(len(names)) if index not in repeated]
+        into = ", ".join([*(f"c{index}" for index in copied), "same"])
+        columns = ", ".join(names[index] for index in copied)
+        same = " AND ".join(f"{names[index]} COLLATE BINARY IS :r{index}" for index in repeated) or "1"
         return (
-            f"INSERT INTO temp.batch SELECT {columns} FROM {self.table} NOT INDEXED"
+            f"INSERT INTO temp.batch ({into}) SELECT {columns}, {same} FROM {self.table} NOT INDEXED"
             f" WHERE {self.row_id} > :low AND {self.row_id} <= :high AND {self.open}"
             f" AND coalesce(({self._anchor}), 1) ORDER BY {self.row_id} LIMIT :limit"
         )

@@ -155,8 +155,7 @@ class SqliteStore:
         file = self._file(key)
         async with self._pool.lease(file) as lease:
             copied = await self._attempt(file, lease, partial(copy_rows, file=file, after=after, limit=limit))
-            rows = lease.here(SensorConnection.take_batch) if copied.rows else []
-            schema = lease.here(lambda connection: connection.schema.reading)
+            schema, rows = lease.here(SensorConnection.take_batch)
         if rows and schema.timestamp is not None and rows[-1][schema.timestamp] is not None:
             file.anchor = (rows[-1][0], rows[-1][schema.timestamp])
         through = copied.through if copied.through is not None else rows[-1][0]

@@ -62,7 +62,11 @@ def copy_rows(connection: SensorConnection, file: TrackedFile, after: int, limit
         file.restarted = False
     if file.restarted:
         return _start_again(file, after)
-    return _copy_windows(connection, file, after, limit)
+    copied = _copy_windows(connection, file, after, limit)
+    if copied.rows and not connection.repeats_hold():
+        connection.clear_batch()
+        copied = _copy_windows(connection, file, after, limit)
+    return copied
 
 
 def _copy_windows(connection: SensorConnection, file: TrackedFile, after: int, limit: int) -> Copied:
@@ -114,7 +118,7 @@ def _copy_window(connection: SensorConnection, file: TrackedFile, ids: Step, lim
     while True:
         values = {"low": ids.low, "high": ids.high, "limit": limit, "row": row, "time": time}
         try:
-            rows = connection.run("window", connection.schema.window, values)
+            rows = connection.copy_window(values)
         except sqlite3.DatabaseError as error:
             if limit == 1 or not is_damage(error):
                 raise

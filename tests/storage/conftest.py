@@ -148,6 +148,7 @@ def drain() -> Callable[..., Awaitable[list[Row]]]:
         store: SqliteStore, key: str, *, after: int = 0, limit: int = 100, mark: bool = True
     ) -> list[Row]:
         rows: list[Row] = []
+        columns: tuple[str, ...] = ()
         more = True
         while more:
             batch = await store.read(key, after=after, limit=limit)
@@ -156,7 +157,10 @@ def drain() -> Callable[..., Awaitable[list[Row]]]:
             assert [row[0] for row in batch.rows] == sorted({row[0] for row in batch.rows})
             if mark and batch.rows:
                 await store.close_rows(key, [marks(batch)])
-            rows += batch.rows
+            # columns that repeat come last from the second batch on
+            columns = columns or batch.schema.columns
+            order = [batch.schema.columns.index(column) for column in columns]
+            rows += [tuple(row[index] for index in order) for row in batch.rows]
             after, more = batch.through, batch.more
         return rows
 
