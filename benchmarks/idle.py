@@ -33,7 +33,7 @@ async def _watch(endpoint: str, folder: Path) -> dict[str, float]:
     pipeline = build_pipeline(settings, SyncRequest(folder), clock)
     await pipeline.open()
     running = asyncio.ensure_future(pipeline.run(continuous=True))
-    while pipeline.engine.meter.accepted < FILES * 5 or pipeline.backlog():
+    while pipeline.engine.meter.accepted < FILES * 5 or pipeline.backlog():  # noqa: ASYNC110
         await asyncio.sleep(0.2)
     await asyncio.sleep(5)
     cpu, started = cpu_seconds(), clock.monotonic()

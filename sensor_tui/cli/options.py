@@ -35,7 +35,7 @@ state_dir_option = click.option(
     "--state-dir",
     type=FOLDER,
     metavar="DIR",
-    help="Folder of our own state: ledger, locks, socket. Default: .sensor-tui in the data folder.",
+    help="Folder of our own state: ledger, socket, log. Default: .sensor-tui in the data folder.",
 )
 
 

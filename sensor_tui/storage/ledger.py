@@ -184,10 +184,13 @@ class Ledger(History):
     async def rewinds(self) -> dict[str, int]:
         """Take the requests to read again from a row id on; saved positions go back with them.
 
-        The positions in the same transaction, so that a crash right after still reads those rows.
+        Reading alone, they are left for who writes. The positions in the same transaction, so that a crash
+        right after still reads those rows.
         """
-        if not await self.fetch("SELECT 1 FROM rewinds LIMIT 1"):
-            return {}
+        rows = await self.fetch("SELECT path, row_id FROM rewinds")
+        waiting = {str(row[0]): int(row[1]) for row in rows}
+        if not waiting or self._read_only:
+            return waiting
         async with self.transaction() as db:
             wanted = dict(
                 [tuple(row) for row in await db.execute_fetchall("SELECT path, row_id FROM rewinds")]

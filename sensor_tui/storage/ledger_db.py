@@ -24,16 +24,16 @@ _PRIVATE: Final = 0o077
 
 
 def state_folder(root: Path, state_dir: Path | None = None) -> Path:
-    """Where state for this data root is kept: in it, or where that cannot be written in `state_dir`.
+    """Where state for this data root is kept: in `state_dir` where one is given, else in the root.
 
-    Without `state_dir`: in the user's state folder (`$XDG_STATE_HOME`), under a name made from the root.
+    Where the root cannot be written: in the user's state folder (`$XDG_STATE_HOME`), under the root's hash.
     """
+    if state_dir is not None:
+        return state_dir
     data = root if root.is_dir() else root.parent
     inside = data / STATE_FOLDER
     if os.access(inside if inside.is_dir() else data, os.W_OK | os.X_OK):
         return inside
-    if state_dir is not None:
-        return state_dir
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(home) / "sensor-tui" / hashlib.blake2b(os.fsencode(data), digest_size=8).hexdigest()
 

@@ -261,7 +261,7 @@ def test_state_lies_in_the_data_folder_or_elsewhere_when_that_cannot_be_written(
     data, tmp_path, monkeypatch, read_only_view
 ):
     assert state_folder(data) == data / ".sensor-tui"
-    assert state_folder(data, tmp_path / "mine") == data / ".sensor-tui"
+    assert state_folder(data, tmp_path / "mine") == tmp_path / "mine"
     (data / "x.db").touch()
     assert state_folder(data / "x.db") == data / ".sensor-tui"
     view = read_only_view(data)
