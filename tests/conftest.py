@@ -1,10 +1,15 @@
 """What every test gets: isolation from the machine's own configuration, and the marker for components."""
 
 import os
+import signal
 
 import pytest
 
 from tests.support.components import require_component
+
+# a shell that runs tests in the background has them ignore Ctrl-C, and what they start as well
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _OURS = ("COSMOS_", "SENSOR_", "UPLOAD_", "ARCHIVE_", "CONFIG_FILE", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
 _KEPT = ("SENSOR_TUI_REQUIRE", "SENSOR_TUI_NODE_MODULES")
