@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 LINGER_SECONDS: Final = 0.1
 """How long a partial request waits for company while its lane has another under way."""
 
+_LEAST_WAIT: Final = 0.001
+"""A shorter wait is lost in the rounding of clocks, and would be asked for again and again."""
+
 Send = Callable[[Lane, list[Parcel], float, bool], Awaitable[None]]
 """Carries out one request: lane, documents, expected cost, and whether the lane had more to send."""
 
@@ -132,7 +135,8 @@ class Dispatcher:
 
     async def _serve_turns(self) -> None:
         while self._turns:
-            await self._clock.sleep(self.budget.wait(self._clock.monotonic()))
+            wait = self.budget.wait(self._clock.monotonic())
+            await self._clock.sleep(max(_LEAST_WAIT, wait) if wait else 0.0)
             lane = self._turns.popleft()
             now = self._clock.monotonic()
             if not (self.open and lane.queued and lane.has_room):
@@ -145,6 +149,7 @@ class Dispatcher:
                 self._turns.append(lane)
 
     def _wake(self, lane: Lane, delay: float) -> None:
+        delay = max(_LEAST_WAIT, delay)
         due = self._clock.monotonic() + delay
         known = self._timers.get(lane.name)
         if known is not None:
