@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,49 +14,69 @@ from benchmarks.common import ROOT, Line, child, null_endpoint, sample_tree
 from sensor_tui.model.reading import Batch, schema_of
 from sensor_tui.sync.encode import Encoder
 
+TURNS = 3
+AUGUST = "sensor-tui, 2025-08 files, rollback journal"
+APRIL = "sensor-tui, 2025-04 files, WAL"
+CREATE = "azure-cosmos create_item, 50 at a time"
+BATCH = "azure-cosmos execute_item_batch"
+BULK = "@azure/cosmos executeBulkOperations"
 
-def measure(*, rows: int = 200_000) -> list[Line]:
-    """Ours from SQLite row to marked row; the peers from a document in memory to its answer."""
+
+def measure(*, rows: int = 100_000) -> list[Line]:
+    """Ours from SQLite row to marked row; the peers from a document in memory to its answer.
+
+    Every writer runs several times, in turns, and its cheapest run counts: what a busy machine adds is
+    never the same for two of them.
+    """
+    results: dict[str, list[dict[str, Any]]] = {}
     with tempfile.TemporaryDirectory(prefix="sensor-tui-bench-") as name:
         folder = Path(name)
-        sample_tree(folder / "august", files=8, rows=rows // 8, generations=("2025-08",))
-        sample_tree(folder / "april", files=8, rows=rows // 8, generations=("2025-04",), wal=True)
         documents = folder / "documents.jsonl"
-        _write_documents(folder / "august", documents, 20_000)
-        with null_endpoint() as endpoint:
-            results = {
-                "sensor-tui, 2025-08 files, rollback journal": child(
-                    "benchmarks.ours", endpoint, folder / "august"
-                ),
-                "sensor-tui, 2025-04 files, WAL": child("benchmarks.ours", endpoint, folder / "april"),
-                "azure-cosmos create_item, 50 at a time": child(
-                    "benchmarks.azure_sdk", "create", endpoint, documents, 3000
-                ),
-                "azure-cosmos execute_item_batch": child(
-                    "benchmarks.azure_sdk", "batch", endpoint, documents, 20_000
-                ),
-            }
-            if (bulk := _javascript(endpoint, documents)) is not None:
-                results["@azure/cosmos executeBulkOperations"] = bulk
-    return _lines(results)
+        for turn in range(TURNS):
+            august, april = folder / f"august{turn}", folder / f"april{turn}"
+            sample_tree(august, files=8, rows=rows // 8, generations=("2025-08",))
+            sample_tree(april, files=8, rows=rows // 8, generations=("2025-04",), wal=True)
+            if not turn:
+                _write_documents(august, documents, 20_000)
+            with null_endpoint() as endpoint:
+                for writer, run in _writers(endpoint, august, april, documents).items():
+                    if (result := run()) is not None:
+                        results.setdefault(writer, []).append(result)
+    return _lines({writer: min(runs, key=_each) for writer, runs in results.items()})
+
+
+def _writers(
+    endpoint: str, august: Path, april: Path, documents: Path
+) -> dict[str, Callable[[], dict[str, Any] | None]]:
+    return {
+        AUGUST: lambda: child("benchmarks.ours", endpoint, august),
+        APRIL: lambda: child("benchmarks.ours", endpoint, april),
+        CREATE: lambda: child("benchmarks.azure_sdk", "create", endpoint, documents, 2000),
+        BATCH: lambda: child("benchmarks.azure_sdk", "batch", endpoint, documents, 20_000),
+        BULK: lambda: _javascript(endpoint, documents),
+    }
+
+
+def _each(result: dict[str, Any]) -> float:
+    """CPU microseconds of one document."""
+    return float(result["cpu_us"] / result["documents"])
 
 
 def _lines(results: dict[str, dict[str, Any]]) -> list[Line]:
-    each = {name: result["cpu_us"] / result["documents"] for name, result in results.items()}
-    ours, *_ = each.values()
+    each = {writer: _each(result) for writer, result in results.items()}
+    ours = each[AUGUST]
     lines = []
-    for name, result in results.items():
+    for writer, result in results.items():
         rate = result["documents"] / result["seconds"]
-        text = f"{each[name]:8.1f} µs/document  {rate:8.0f} documents/s"
-        if name.startswith("sensor-tui"):
-            lines.append(Line(name, text, "≤ 25 µs", each[name] <= 25))
-        else:
-            lines.append(Line(name, text))
-    create = each["azure-cosmos create_item, 50 at a time"] / ours
-    lines.append(Line("create_item costs, times ours", f"{create:.0f}", "≥ 100", create >= 100))
-    if "@azure/cosmos executeBulkOperations" in each:
-        bulk = each["@azure/cosmos executeBulkOperations"] / ours
-        lines.append(Line("executeBulkOperations costs, times ours", f"{bulk:.1f}", "≥ 4", bulk >= 4))
+        text = f"{each[writer]:8.1f} µs/document  {rate:8.0f} documents/s"
+        met = each[writer] <= 25 if writer in {AUGUST, APRIL} else None
+        lines.append(Line(writer, text, "" if met is None else "≤ 25 µs", met))
+    lines.append(
+        Line("create_item, times ours", f"{each[CREATE] / ours:.0f}", "≥ 100", each[CREATE] >= 100 * ours)
+    )
+    if BULK in each:
+        ratio = each[BULK] / ours
+        lines.append(Line("executeBulkOperations, times ours", f"{ratio:.1f}", "≥ 4", ratio >= 4))
     return lines
 
 

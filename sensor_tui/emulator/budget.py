@@ -141,7 +141,7 @@ class Meter:
     def retry_after_ms(self) -> int:
         """Milliseconds until the budget is positive again."""
         now = self._clock.now()
-        wait = math.floor(now) + 1 - now
+        wait = max(0.0, self._window + 1 - now)
         if self.per_second is not None:
             wait += max(0, int(self._used // self.per_second) - 1)
         return max(1, math.ceil(wait * 1000))
