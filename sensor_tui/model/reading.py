@@ -176,7 +176,8 @@ class Batch:
     """Open readings of one source in row order, with their schema.
 
     `through` is the last row id looked at (rows between may have been closed already); `more` says
-    that the source had further rows at that moment.
+    that the source had further rows at that moment. The last `repeated` columns of the schema hold the
+    same value in every row.
     """
 
     source: str
@@ -185,3 +186,4 @@ class Batch:
     rows: list[Row]
     through: int
     more: bool
+    repeated: int = 0

@@ -8,9 +8,9 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-_SWITCH_SECONDS: Final = 0.0005
-"""How long a thread may hold the interpreter while another waits: the default of 5 ms is what a sensor's
-file would stay locked for while the thread that reads it waits its turn."""
+_SWITCH_SECONDS: Final = 0.002
+"""How long a thread may hold the interpreter while another waits: the default of 5 ms makes the sweep of a
+thousand files late beside a busy loop, much less makes two threads spend their time on taking turns."""
 _GC_THRESHOLDS: Final = (50_000, 20, 100)
 """Rows and documents are many and form no cycles: the default of 700 spends its time looking for some."""
 

@@ -246,8 +246,11 @@ class SensorConnection:
             self._broken, self._repeats = self._repeats, None
         return bool(same)
 
-    def take_batch(self) -> tuple[ReadingSchema, list[tuple[Any, ...]]]:
-        """The rows copied into `batch`, which is emptied, and the order of their columns; in memory only."""
+    def take_batch(self) -> tuple[ReadingSchema, list[tuple[Any, ...]], int]:
+        """The order of columns, the rows copied into `batch`, and how many columns at the end repeat.
+
+        Empties `batch`; touches memory only, never the file.
+        """
         repeats = self._repeats
         columns = range(len(self.schema.reading.columns)) if repeats is None else repeats.varying
         select = f"SELECT {', '.join(f'c{index}' for index in columns)} FROM temp.batch ORDER BY rowid"
@@ -263,12 +266,12 @@ class SensorConnection:
             self._db.text_factory = decode
             self.clear_batch()
         if repeats is not None:
-            return repeats.schema, [row + repeats.values for row in rows]
+            return repeats.schema, [row + repeats.values for row in rows], len(repeats.columns)
         if self._broken is not None:
             self._changing |= changed(self._broken, rows)
             self._broken = None
         self._repeats = find_repeats(self.schema.reading, rows, self._changing)
-        return self.schema.reading, rows
+        return self.schema.reading, rows, 0
 
     def list_marks(self, marks: Sequence[tuple[int, int, Any]]) -> None:
         """Put (id, value, time) into the temporary table `marks`, replacing what it held."""

@@ -155,11 +155,11 @@ class SqliteStore:
         file = self._file(key)
         async with self._pool.lease(file) as lease:
             copied = await self._attempt(file, lease, partial(copy_rows, file=file, after=after, limit=limit))
-            schema, rows = lease.here(SensorConnection.take_batch)
+            schema, rows, repeated = lease.here(SensorConnection.take_batch)
         if rows and schema.timestamp is not None and rows[-1][schema.timestamp] is not None:
             file.anchor = (rows[-1][0], rows[-1][schema.timestamp])
         through = copied.through if copied.through is not None else rows[-1][0]
-        return Batch(key, file.city, schema, rows, through, copied.more)
+        return Batch(key, file.city, schema, rows, through, copied.more, repeated)
 
     async def close_rows(self, key: str, marks: Sequence[Mark]) -> None:
         file = self._file(key)

@@ -70,20 +70,20 @@ class Encoder:
         bodies: list[bytes | None] = []
         keys: list[object] = []
         unusable: dict[int, str] = {}
-        split = _split(batch.schema, rows[0], rows[-1])
+        split = _split(batch)
         constant_of, encode_row = split.constant, self._document
         constants: dict[Row, _Constant] = {}
         shared: Row | None = None
         constant: _Constant | None = None
         for row in rows:
             try:
-                values = constant_of(row)
-                if values != shared:
-                    shared, constant = None, constants.get(values)
-                    if constant is None:
-                        constant = constants[values] = self._constant(split, values, batch)
-                    shared = values
-                assert constant is not None
+                if constant is None or not split.certain:
+                    values = constant_of(row)
+                    if constant is None or values != shared:
+                        shared, constant = None, constants.get(values)
+                        if constant is None:
+                            constant = constants[values] = self._constant(split, values, batch)
+                        shared = values
                 body, key = encode_row(split, constant, row)
             except UnusableReading as error:
                 unusable[len(bodies)] = str(error)
@@ -161,25 +161,32 @@ class _Split:
 
     schema: ReadingSchema
     time: int | None
+    certain: bool
+    """The constant columns are known to be so in every row."""
     constant_columns: tuple[int, ...]
     constant: Callable[[Row], Row]
     varying_fields: tuple[str, ...]
     varying: Callable[[Row], Row]
 
 
-def _split(schema: ReadingSchema, first: Row, last: Row) -> _Split:
-    columns = [i for i in range(1, len(schema.columns)) if i != schema.timestamp]
-    pinned = {schema.sensor_id, schema.location}
-    constant = tuple(i for i in columns if i in pinned or first[i] == last[i])
-    return _split_at(schema, constant)
+def _split(batch: Batch) -> _Split:
+    schema, first, last = batch.schema, batch.rows[0], batch.rows[-1]
+    pinned = {index for index in (schema.sensor_id, schema.location) if index is not None}
+    known = range(len(first) - batch.repeated, len(first))
+    if pinned <= set(known):
+        return _split_at(schema, tuple(known), certain=True)
+    columns = [index for index in range(1, len(first)) if index != schema.timestamp]
+    constant = tuple(index for index in columns if index in pinned or first[index] == last[index])
+    return _split_at(schema, constant, certain=False)
 
 
 @lru_cache(maxsize=256)
-def _split_at(schema: ReadingSchema, constant: tuple[int, ...]) -> _Split:
+def _split_at(schema: ReadingSchema, constant: tuple[int, ...], *, certain: bool) -> _Split:
     varying = tuple(i for i in range(len(schema.columns)) if i not in constant and i != schema.timestamp)
     return _Split(
         schema,
         schema.timestamp,
+        certain,
         constant,
         _getter(constant),
         tuple(schema.fields[i] for i in varying),

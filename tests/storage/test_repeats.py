@@ -93,7 +93,7 @@ def test_a_file_is_read_exactly_whatever_repeats_and_changes(tmp_path_factory, s
                 connection.copy_window(window)
                 if connection.repeats_hold():
                     break
-            schema, rows = connection.take_batch()
+            schema, rows, _ = connection.take_batch()
             order = [schema.columns.index(name) for name in ("id", "timestamp", "a", "b", "c", "d")]
             read += [tuple(row[index] for index in order) for row in rows]
     finally:

@@ -3,6 +3,7 @@
 import json
 import math
 import struct
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -247,3 +248,15 @@ def test_development_gives_fresh_ids_and_times():
     assert document["id"] != encode_one(ROW)["id"]
     assert document["timestamp"] == "2027-01-15T08:00:00.000000Z"
     assert document["id"] == encode_one(ROW, freshen=freshen)["id"]
+
+
+def test_columns_known_to_repeat_are_encoded_once_and_the_same():
+    rows = [(number, 1.5 * number, 0.5 * number, "S", "Oslo", None) for number in range(1, 9)]
+    columns = ("id", "timestamp", "temperature", "sensor_id", "location", "model")
+    plain = Encoder("city").encode(batch(rows, columns))
+    known = Encoder("city").encode(replace(batch(rows, columns), repeated=3))
+    assert known.bodies == plain.bodies
+    assert known.keys == plain.keys == ["Oslo"] * 8
+    bad = [(*row[:4], BadText(b"\xff"), None) for row in rows]
+    encoded = Encoder("city").encode(replace(batch(bad, columns), repeated=3))
+    assert list(encoded.unusable) == list(range(8))
