@@ -168,7 +168,7 @@ def test_run_gives_the_result_and_tunes_the_process():
 
     try:
         loop = run(work())
-        assert sys.getswitchinterval() == pytest.approx(0.0005)
+        assert sys.getswitchinterval() == pytest.approx(0.002)
         assert gc.get_threshold()[0] > before[1][0]
         assert "uvloop" in sys.modules
         assert type(loop).__module__.startswith("uvloop")
