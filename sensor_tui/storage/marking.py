@@ -10,8 +10,8 @@ from sensor_tui.storage.files import SensorConnection
 from sensor_tui.storage.schema import span_end
 from sensor_tui.storage.tracked import TrackedFile
 
-_MOST_ROLLBACK: Final = 500
-"""Rows in one transaction on a rollback file: about 3 ms with its fsyncs, measured.
+_MOST_ROLLBACK: Final = 200
+"""Rows in one transaction on a rollback file: 2 to 3 ms with its fsyncs, measured.
 
 A sensor that meets the lock tries again after 1, 2, then 5 ms, as SQLite's busy handler does: what is over
 within 3 ms is met at most twice.

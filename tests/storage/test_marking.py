@@ -44,11 +44,11 @@ async def test_a_run_is_closed_in_one_statement_and_what_is_outside_stays_open(
     path = sample(rows=500, wal=wal)
     store = await open_store(observer=observer)
     await store.scan()
-    batch = await store.read(KEY, after=100, limit=300)
+    batch = await store.read(KEY, after=100, limit=150)
     statements.clear()
     await store.close_rows(KEY, [mark(batch)])
     assert statements.count("mark") == 1
-    assert {row for row, value in tracking(path).items() if value == 1} == set(range(101, 401))
+    assert {row for row, value in tracking(path).items() if value == 1} == set(range(101, 251))
 
 
 async def test_dead_rows_are_closed_first_and_the_rest_of_the_window_is_one_run(
