@@ -43,7 +43,7 @@ def read_only(path: Path) -> Iterator[None]:
                 pytest.skip("read-only files: this machine does not let root mount them read-only")
             yield
         finally:
-            _done("umount", path)
+            _done("umount", "--lazy", path)
     elif path.is_file() and _done("chattr", "+i", path):
         try:
             yield
@@ -61,7 +61,7 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Path | None]:
         try:
             yield folder
         finally:
-            _done("umount", folder)
+            _done("umount", "--lazy", folder)
     else:
         yield None
 

@@ -185,6 +185,7 @@ class SqliteSource:
         self._elsewhere: dict[str, str] = {}
         self._saved: dict[tuple[str, str], int] = {}
         self._rewinds: dict[str, int] = {}
+        self._unsaved = ""
 
     async def open(self) -> None:
         """Nothing to take: the store is opened by who made it."""
@@ -218,8 +219,18 @@ class SqliteSource:
                 await self._look(feed)
             if feed.unread:
                 ready.append(feed)
-        await self.save()
+        await self._try_to_save()
         return ready
+
+    async def _try_to_save(self) -> None:
+        """Save the positions; without them the marks in the files hold, so nothing waits for the ledger."""
+        try:
+            await self.save()
+            self._unsaved = ""
+        except StorageError as error:
+            if self._unsaved != str(error):
+                log.warning("positions not saved: %s", error)
+            self._unsaved = str(error)
 
     async def close(self) -> None:
         """Save the positions."""
