@@ -27,7 +27,7 @@ bench: $(STAMP)  ## measure, side by side with the peers; see benchmarks/
 
 pins: $(STAMP)  ## renew requirements/*.txt
 	$(BIN)/python -m pip install --quiet pip-tools
-	$(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-options --no-header --extra aad --extra speed --extra tls -o requirements/runtime.txt pyproject.toml
+	$(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-options --no-header --extra aad --extra speed --extra tls --extra web -o requirements/runtime.txt pyproject.toml
 	$(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-options --no-header -c requirements/runtime.txt -o requirements/dev.txt requirements/dev.in
 
 $(STAMP): requirements/runtime.txt requirements/dev.txt pyproject.toml

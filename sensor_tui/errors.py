@@ -9,7 +9,8 @@ SensorTuiError            exit 1
 │   ├── SinkUnreachable   exit 3   no answer
 │   └── SinkRefused       exit 3   it answered, and refuses us
 ├── OwnedElsewhere        exit 4   another engine owns these files
-└── ServiceError          exit 3   the service does not answer, or speaks another version
+├── ServiceError          exit 3   the service does not answer, or speaks another version
+└── FleetError            exit 1   a unit cannot be started, stopped or found
 """
 
 from enum import IntEnum
@@ -93,3 +94,9 @@ class ServiceError(SensorTuiError):
 
     title = "Service"
     exit_code = ExitCode.SINK
+
+
+class FleetError(SensorTuiError):
+    """A unit cannot be started, stopped, removed or found."""
+
+    title = "Fleet"

@@ -14,7 +14,7 @@ import re
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from aiohttp import web
 from pydantic import SecretStr, ValidationError
@@ -23,6 +23,7 @@ from sensor_tui import __version__
 from sensor_tui.errors import SensorTuiError, ServiceError, UsageError
 from sensor_tui.model.progress import EngineState
 from sensor_tui.service.actions import Actions
+from sensor_tui.service.caller import adapter
 from sensor_tui.service.letters import LIST_FIX
 from sensor_tui.service.merge import epoch
 from sensor_tui.service.wire import (
@@ -51,11 +52,20 @@ _HEADERS: Final = {PROTOCOL_HEADER: str(PROTOCOL), VERSION_HEADER: __version__}
 _CLOSE_SECONDS: Final = 2.0
 
 
-class Server:
-    """Serves the actions until closed."""
+class RouteTable(Protocol):
+    """Further paths of the API."""
 
-    def __init__(self, actions: Actions) -> None:
+    def table(self) -> list[web.RouteDef]:
+        """Every path there is."""
+        ...
+
+
+class Server:
+    """Serves the actions until closed, and whatever else it is given."""
+
+    def __init__(self, actions: Actions, *further: RouteTable) -> None:
         self._actions = actions
+        self._further = further
         self._runners: list[web.AppRunner] = []
 
     async def serve_socket(self, listener: socket.socket) -> None:
@@ -97,7 +107,8 @@ class Server:
     async def _runner(self, *, token: SecretStr | None, loopback: bool) -> web.AppRunner:
         gate = _Gate(token, loopback=loopback)
         app = web.Application(middlewares=[_answer_in_json, gate.check], client_max_size=_LARGEST_BODY)
-        app.add_routes(Routes(self._actions).table())
+        for routes in (Routes(self._actions), *self._further):
+            app.add_routes(routes.table())
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_SECONDS, handle_signals=False)
         await runner.setup()
         self._runners.append(runner)
@@ -132,7 +143,7 @@ class Routes:
         engine = self._actions.board.head().engine
         ok = engine.state in _HEALTHY
         report = HealthReport(ok=ok, state=engine.state, reason=engine.reason, version=__version__)
-        return _json(report, status=200 if ok else 503)
+        return json_answer(report, status=200 if ok else 503)
 
     async def metrics(self, _: web.Request) -> web.Response:
         from sensor_tui.service.metrics import CONTENT_TYPE, render
@@ -144,7 +155,7 @@ class Routes:
         return _answer(self._actions.board.status_json())
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        since = _number(request, "since", default=None, most=2**63 - 1)
+        since = number_of(request, "since", default=None, most=2**63 - 1)
         response = web.StreamResponse(headers={**_HEADERS, "Content-Type": "application/x-ndjson"})
         response.headers["Cache-Control"] = "no-store"
         await response.prepare(request)
@@ -161,49 +172,49 @@ class Routes:
         try:
             since = epoch(text) or 0.0
         except (ValueError, OverflowError):
-            raise _BadRequest("since: a time in ISO 8601 is expected") from None
-        return _json(await self._actions.throughput(since))
+            raise BadRequest("since: a time in ISO 8601 is expected") from None
+        return json_answer(await self._actions.throughput(since))
 
     async def pause(self, request: web.Request) -> web.Response:
-        return _json(await self._actions.pause(_who(request)))
+        return json_answer(await self._actions.pause(who_asks(request)))
 
     async def resume(self, request: web.Request) -> web.Response:
-        return _json(await self._actions.resume(_who(request)))
+        return json_answer(await self._actions.resume(who_asks(request)))
 
     async def sync(self, request: web.Request) -> web.Response:
-        return _json(await self._actions.sync(_who(request)))
+        return json_answer(await self._actions.sync(who_asks(request)))
 
     async def drain(self, request: web.Request) -> web.Response:
-        choice = await _body(request, DrainChoice)
-        return _json(await self._actions.drain(_who(request), stop=choice.stop, now=choice.now))
+        choice = await read_body(request, DrainChoice)
+        return json_answer(await self._actions.drain(who_asks(request), stop=choice.stop, now=choice.now))
 
     async def letters(self, request: web.Request) -> web.Response:
-        limit = _number(request, "limit", default=_USUAL_PAGE, least=1, most=_LARGEST_PAGE)
-        offset = _number(request, "offset", default=0, most=2**31)
+        limit = number_of(request, "limit", default=_USUAL_PAGE, least=1, most=_LARGEST_PAGE)
+        offset = number_of(request, "offset", default=0, most=2**31)
         query = {name: value for name, value in request.query.items() if name in LetterFilter.model_fields}
-        return _json(
+        return json_answer(
             await self._actions.letters(LetterFilter(**query), offset=offset or 0, limit=limit or _USUAL_PAGE)
         )
 
     async def letter(self, request: web.Request) -> web.Response:
         text = request.match_info["id"]
         if not re.fullmatch(r"[0-9]{1,18}", text, re.ASCII):
-            raise _BadRequest("the id of a dead letter is a number")
+            raise BadRequest("the id of a dead letter is a number")
         found = await self._actions.letter(int(text))
         if found is None:
-            raise _BadRequest(f"There is no dead letter {text}", status=404, fix=LIST_FIX)
-        return _json(found)
+            raise BadRequest(f"There is no dead letter {text}", status=404, fix=LIST_FIX)
+        return json_answer(found)
 
     async def retry(self, request: web.Request) -> web.Response:
-        choice = await _body(request, LetterChoice)
-        return _json(await self._actions.retry(_who(request), choice.ids))
+        choice = await read_body(request, LetterChoice)
+        return json_answer(await self._actions.retry(who_asks(request), choice.ids))
 
     async def drop(self, request: web.Request) -> web.Response:
-        choice = await _body(request, LetterChoice)
-        return _json(await self._actions.drop(_who(request), choice.ids))
+        choice = await read_body(request, LetterChoice)
+        return json_answer(await self._actions.drop(who_asks(request), choice.ids))
 
 
-class _BadRequest(Exception):
+class BadRequest(Exception):
     """A request that is answered with a problem."""
 
     def __init__(self, message: str, *, status: int = 400, fix: str = "") -> None:
@@ -235,16 +246,16 @@ class _Gate:
             kind, _, given = headers.get("Authorization", "").partition(" ")
             fits = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), self._token)
             if kind.lower() != "bearer" or not fits:
-                raise _BadRequest("A valid bearer token is needed", status=401, fix="Give service.token")
+                raise BadRequest("A valid bearer token is needed", status=401, fix="Give service.token")
         elif self._loopback and not is_loopback(_host_name(host)):
             # a page whose name was made to point here would come with its own name
-            raise _BadRequest("This port answers to the name of this machine alone", status=403)
+            raise BadRequest("This port answers to the name of this machine alone", status=403)
         if "Origin" in headers:
-            raise _BadRequest("Requests of web pages are not answered", status=403)
+            raise BadRequest("Requests of web pages are not answered", status=403)
         theirs = headers.get(PROTOCOL_HEADER)
         if theirs is not None and theirs != str(PROTOCOL):
             version = headers.get(VERSION_HEADER, "unknown")
-            raise _BadRequest(
+            raise BadRequest(
                 f"This is sensor-tui {__version__} with protocol {PROTOCOL}; the client is {version[:40]!r}"
                 f" with protocol {theirs[:20]!r}",
                 status=426,
@@ -256,7 +267,7 @@ class _Gate:
 async def _answer_in_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except _BadRequest as error:
+    except BadRequest as error:
         return _problem(str(error), error.status, fix=error.fix, usage=error.status in {400, 404})
     except web.HTTPException as error:
         status = error.status
@@ -270,13 +281,13 @@ async def _answer_in_json(request: web.Request, handler: Handler) -> web.StreamR
             exit_code=error.exit_code,
             version=__version__,
         )
-        return _json(answer, status=409 if not isinstance(error, UsageError) else 400)
+        return json_answer(answer, status=409 if not isinstance(error, UsageError) else 400)
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
         return _problem("The service failed to answer this; its log says why", 500)
 
 
-async def _body(request: web.Request, model: type[W]) -> W:
+async def read_body(request: web.Request, model: type[W]) -> W:
     """The body as a model; no body at all is an empty one."""
     raw = await request.read()
     try:
@@ -284,19 +295,25 @@ async def _body(request: web.Request, model: type[W]) -> W:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise _BadRequest(f"{where + ': ' if where else ''}{first['msg']}") from None
+        raise BadRequest(f"{where + ': ' if where else ''}{first['msg']}") from None
 
 
-def _number(request: web.Request, name: str, *, default: int | None, least: int = 0, most: int) -> int | None:
+def number_of(
+    request: web.Request, name: str, *, default: int | None, least: int = 0, most: int
+) -> int | None:
+    """A number in the query, within bounds; raises BadRequest."""
     text = request.query.get(name)
     if text is None:
         return default
     if not re.fullmatch(r"[0-9]{1,19}", text, re.ASCII) or not least <= int(text) <= most:
-        raise _BadRequest(f"{name}: a number from {least} to {most} is expected")
+        raise BadRequest(f"{name}: a number from {least} to {most} is expected")
     return int(text)
 
 
-def _json(answer: Wire, *, status: int = 200) -> web.Response:
+def json_answer(answer: Any, *, kind: Any = None, status: int = 200) -> web.Response:
+    """A response with a wire model or a value of `model`; `kind` is the type of a collection."""
+    if not isinstance(answer, Wire):
+        return _answer(adapter(kind or type(answer)).dump_json(answer), status=status)
     return _answer(answer.model_dump_json().encode(), status=status)
 
 
@@ -310,10 +327,10 @@ def _problem(text: str, status: int, *, fix: str = "", usage: bool = False) -> w
     problem = Problem(
         error=text, fix=fix, title=kind.title, exit_code=int(kind.exit_code), version=__version__
     )
-    return _json(problem, status=status)
+    return json_answer(problem, status=status)
 
 
-def _who(request: web.Request) -> str:
+def who_asks(request: web.Request) -> str:
     """Who asks: the user at the other end of a Unix socket, or the address of a TCP connection."""
     transport = request.transport
     connection = transport.get_extra_info("socket") if transport is not None else None

@@ -9,7 +9,9 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sensor_tui.errors import ExitCode
+from sensor_tui.model.action import ActionKind, ActionOptions, ActionRun
 from sensor_tui.model.progress import EngineState
+from sensor_tui.model.unit import HostState, Unit, UnitStats
 
 PROTOCOL: Final = 1
 PROTOCOL_HEADER: Final = "Sensor-Tui-Protocol"
@@ -131,6 +133,18 @@ class SensorReport(Wire):
     dead_letters: int | None = 0
     problem: str | None = None
     owner: str | None = None
+    values: dict[str, float] = {}
+    """Measures of the newest reading, by column name."""
+    anomaly: str | None = None
+    """Type of the anomaly where the newest reading is flagged; empty where the type is not said."""
+    anomalies: float | None = None
+    """Share of flagged ones among recent readings, 0 to 1."""
+    rate: float | None = None
+    """Readings a second of late."""
+    cadence_seconds: float | None = None
+    """Usual time between two readings."""
+    flat: bool = False
+    """Its recent values are all the same."""
 
     @property
     def key(self) -> str:
@@ -151,6 +165,11 @@ class StatusReport(Wire):
     dead_letters: int | None
     engine: EngineReport
     sensors: tuple[SensorReport, ...]
+    hosts: tuple[HostState, ...] = ()
+    units: tuple[Unit, ...] = ()
+    stats: tuple[UnitStats, ...] = ()
+    actions: tuple[ActionRun, ...] = ()
+    """Those that run, and the last few that ended, the newest last."""
 
 
 class Snapshot(Wire):
@@ -175,6 +194,13 @@ class Delta(Wire):
     sensors: tuple[SensorReport, ...] = ()
     gone: tuple[str, ...] = ()
     """Keys (`SensorReport.key`) of sensors that are no more."""
+    hosts: tuple[HostState, ...] | None = None
+    """All of them where one has changed."""
+    units: tuple[Unit, ...] = ()
+    units_gone: tuple[str, ...] = ()
+    stats: tuple[UnitStats, ...] = ()
+    actions: tuple[ActionRun, ...] | None = None
+    """All of them where one has changed."""
 
 
 class Heartbeat(Wire):
@@ -289,6 +315,26 @@ class LettersChanged(Wire):
     """Ids that there are none of."""
     failed: dict[int, str] = {}
     """Ids that could not be done, with the reason."""
+
+
+class ActionRequest(Wire):
+    """What to do to which units, by id; also asks for the plan of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: ActionKind
+    units: tuple[str, ...] = Field(min_length=1, max_length=10_000)
+    options: ActionOptions = ActionOptions()
+
+
+class QueryRequest(Wire):
+    """A query over one SQLite file, by its path relative to the data root, or over Cosmos where None."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str | None = None
+    sql: str = Field(min_length=1, max_length=100_000)
+    limit: int = Field(1000, ge=1, le=100_000)
 
 
 class ThroughputPoint(Wire):
