@@ -27,11 +27,23 @@ EXIT_CODES: Final = {
 }
 
 COMMANDS: Final = {
+    "dashboard": Lazy(
+        "sensor_tui.cli.dashboard:dashboard", "The full-screen dashboard; what no command means."
+    ),
     "sync": Lazy("sensor_tui.cli.sync:sync", "Upload every open reading to Cosmos DB, once or continuously."),
     "status": Lazy("sensor_tui.cli.status:status", "Show backlog, lag and freshness of every sensor."),
     "deadletters": Lazy(
         "sensor_tui.cli.deadletters:deadletters", "List, show, retry or drop readings that were rejected."
     ),
+    "units": Lazy("sensor_tui.cli.units:units", "List the units of the fleet, or add a process as one."),
+    "start": Lazy("sensor_tui.cli.unit_actions:start", "Start units, and see readings flow."),
+    "stop": Lazy("sensor_tui.cli.unit_actions:stop", "Drain and stop units."),
+    "restart": Lazy("sensor_tui.cli.unit_actions:restart", "Drain, stop and start units."),
+    "reset": Lazy("sensor_tui.cli.unit_actions:reset", "Drain, stop, make anew and start units."),
+    "remove": Lazy("sensor_tui.cli.unit_actions:remove", "Drain, stop and forget units; their data stays."),
+    "logs": Lazy("sensor_tui.cli.unit_logs:logs", "Read the logs of units, merged by time."),
+    "diagnostics": Lazy("sensor_tui.cli.diagnostics:diagnostics", "Check everything, and say what to do."),
+    "query": Lazy("sensor_tui.cli.query:query", "Ask for readings, in the sensors' files or in Cosmos DB."),
     "service": Lazy(
         "sensor_tui.cli.service:service", "Start or stop the background service, or see how it is."
     ),
@@ -40,6 +52,7 @@ COMMANDS: Final = {
         "sensor_tui.cli.simulate:simulate", "Be one sensor that appends readings to its database."
     ),
     "emulator": Lazy("sensor_tui.cli.emulator:emulator", "Run a local Cosmos DB endpoint."),
+    "serve": Lazy("sensor_tui.cli.serve:serve", "Serve the dashboard to a browser."),
     "demo": Lazy("sensor_tui.cli.demo:demo", "Watch a simulated fleet upload to a local endpoint."),
 }
 
@@ -52,10 +65,24 @@ def _print_version(context: click.Context, _option: click.Parameter, given: bool
         context.exit()
 
 
+class Root(LazyGroup):
+    """The program: without the name of a command it is the dashboard, whose options it then takes."""
+
+    _OWN: Final = frozenset({"--debug", "--no-color"})
+    _HELP: Final = frozenset({"-h", "--help", "--version"})
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the name in where there is none."""
+        at = next((place for place, text in enumerate(args) if text not in self._OWN), len(args))
+        named = at < len(args) and not args[at].startswith("-")
+        if not named and self._HELP.isdisjoint(args):
+            args = [*args[:at], "dashboard", *args[at:]]
+        return super().parse_args(ctx, args)
+
+
 @click.group(
-    cls=LazyGroup,
+    cls=Root,
     lazy=COMMANDS,
-    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 all sent, 1 something rejected or left, 2 usage or configuration, 3 the sink cannot"
     " be reached or refuses us, 4 another engine owns these files.",
@@ -68,11 +95,8 @@ def _print_version(context: click.Context, _option: click.Parameter, given: bool
     callback=_print_version,
     help="Show the version and exit.",
 )
-@click.pass_context
-def root(context: click.Context) -> None:
+def root() -> None:
     """Sensor fleets in a terminal, and their readings in Azure Cosmos DB."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

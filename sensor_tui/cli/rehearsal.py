@@ -5,16 +5,24 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sensor_tui.cli import logs
 from sensor_tui.cli.children import Child, ChildEnded, Children
+from sensor_tui.cli.demo_parts import (
+    Plan,
+    configure,
+    count_documents,
+    endpoint_command,
+    environment,
+    planned,
+    sync_command,
+)
 from sensor_tui.cli.live import StatusLine
 from sensor_tui.cli.output import age, count, is_terminal, say
-from sensor_tui.cli.simulate import folder_name
 from sensor_tui.errors import SensorTuiError
 from sensor_tui.model.clock import Clock, SystemClock
 
@@ -23,52 +31,9 @@ if TYPE_CHECKING:
     from sensor_tui.service.request import SyncRequest
     from sensor_tui.service.wire import StatusReport
 
-DATABASE: Final = "SensorData"
-CONTAINER: Final = "SensorReadings"
-PARTITIONS: Final = 2
-INTERVAL_SECONDS: Final = 5
 LINE_SECONDS: Final = 5.0
 CATCH_UP_SECONDS: Final = 60.0
 STOP_SYNC_SECONDS: Final = 40.0
-SEED: Final = 1
-
-_UNITS_PER_DOCUMENT: Final = 5.33
-_SPARE: Final = 1.2
-"""How much more than the average a range takes: enough to keep up, too little for a round at once."""
-
-_ENVIRONMENT: Final = (
-    "HOME",
-    "LANG",
-    "LANGUAGE",
-    "LOGNAME",
-    "PATH",
-    "TERM",
-    "TMPDIR",
-    "TZ",
-    "USER",
-    "VIRTUAL_ENV",
-)
-_ENVIRONMENT_PREFIXES: Final = ("COVERAGE_", "LC_", "LD_", "PYTHON", "XDG_")
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to show: cities, sensors in each, readings a second of each, how long, the endpoint's limit."""
-
-    cities: int
-    sensors: int
-    rate: float
-    seconds: float | None
-    ru_per_second: float | None
-    debug: bool = False
-
-    @property
-    def limit(self) -> float:
-        """Request units a second; by default so many that one range could take every city."""
-        if self.ru_per_second is not None:
-            return self.ru_per_second
-        needed = self.cities * self.sensors * self.rate * _UNITS_PER_DOCUMENT
-        return float(math.ceil(max(needed, _UNITS_PER_DOCUMENT) * PARTITIONS * _SPARE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +66,7 @@ async def rehearse(plan: Plan, folder: Path, lines: logs.LineHandler, *, fold_li
     """
     stage = Stage(plan, folder, SystemClock())
     with stage.until_signalled():
-        async with Children(folder=folder, env=_environment(os.environ)) as children:
+        async with Children(folder=folder, env=environment(os.environ)) as children:
             screen = None if fold_lines or not is_terminal(sys.stderr) else StatusLine(SystemClock())
             try:
                 if screen is None:
@@ -153,11 +118,14 @@ class Stage:
 
     async def play(self, children: Children, screen: "StatusLine | Told") -> Outcome:
         """From the first process to the verdict."""
-        endpoint = await children.start("endpoint", self._endpoint())
+        endpoint = await children.start("endpoint", endpoint_command(self.plan))
         about = await endpoint.answer()
-        settings, request = self._configured(about)
-        sensors = [await children.start(name, command) for name, command in self._sensors()]
-        sync = await children.start("sync", self._sync(), {"COSMOS_KEY": about["key"]})
+        settings, request = configure(self.folder, about)
+        sensors = [
+            await children.start(one.sensor_id, one.command(self.plan, "--json"))
+            for one in planned(self.plan)
+        ]
+        sync = await children.start("sync", sync_command(self.plan), {"COSMOS_KEY": about["key"]})
         screen.write(
             f"{count(len(sensors), 'sensor')} in {self.folder / 'data'}, endpoint {about['endpoint']}"
             f" limited to {self.plan.limit:,.0f} RU/s. Ctrl-C ends it."
@@ -171,7 +139,7 @@ class Stage:
         code = await sync.stop(STOP_SYNC_SECONDS)
         if code and not reason:
             reason = str((await sync.ended()).message)
-        documents = await _documents(about)
+        documents = await count_documents(about)
         await endpoint.stop()
         totals = self._last.engine.totals if self._last is not None else None
         return Outcome(
@@ -249,50 +217,6 @@ class Stage:
         await asyncio.gather(*(sensor.stop() for sensor in sensors))
         return sum(counts)
 
-    def _configured(self, about: Mapping[str, Any]) -> "tuple[Settings, SyncRequest]":
-        """Write the configuration of the sync, and read it as the sync will."""
-        from sensor_tui.config import load
-        from sensor_tui.service.request import SyncRequest
-
-        data = self.folder / "data"
-        data.mkdir()
-        path = self.folder / "sensor-tui.yaml"
-        path.write_text(
-            f"cosmos: {{endpoint: {about['endpoint']}, database: {DATABASE}, container: {CONTAINER}}}\n"
-            f"performance: {{upload_interval_seconds: {INTERVAL_SECONDS}, upload_jitter_seconds: 0}}\n"
-            "data_dir: data\n",
-            encoding="utf-8",
-        )
-        settings = load(path, env={"COSMOS_KEY": about["key"]}, cwd=self.folder).settings
-        return settings, SyncRequest(data)
-
-    def _endpoint(self) -> list[str]:
-        limit = f"--ru-per-second={self.plan.limit}"
-        options = ("--json", "--port=0", "--control", "--data=cosmos.db", f"--partitions={PARTITIONS}")
-        return self._command("emulator", *options, limit)
-
-    def _sync(self) -> list[str]:
-        return self._command("sync", "--continuous", "--data-dir=data", "--config=sensor-tui.yaml")
-
-    def _sensors(self) -> list[tuple[str, list[str]]]:
-        """A command for every sensor, the generations in turn."""
-        from sensor_tui.simulator.cities import load_cities
-        from sensor_tui.simulator.identity import sensor_id_for
-
-        commands = []
-        for city in load_cities()[: self.plan.cities]:
-            for number in range(1, self.plan.sensors + 1):
-                sensor_id = sensor_id_for(city.name, number, SEED)
-                path = Path("data", folder_name(city.name), sensor_id, "sensor_data.db")
-                generation = "2025-08" if number % 2 else "2025-04"
-                options = (f"--rate={self.plan.rate}", f"--generation={generation}", f"--seed={SEED}")
-                place = (f"--sensor-id={sensor_id}", f"--city={city.name}", f"--db={path}")
-                commands.append((sensor_id, self._command("simulate", "--json", *place, *options)))
-        return commands
-
-    def _command(self, name: str, *options: str) -> list[str]:
-        return [name, *options, *(["--debug"] if self.plan.debug else [])]
-
 
 class Signals:
     """While entered, a signal asks to stop, a second one to hurry; a lost terminal is as good as a signal."""
@@ -349,24 +273,3 @@ async def _written(sensor: Child) -> int:
         if sensor.process.returncode == -signal.SIGTERM:
             return 0  # it was still starting: it takes signals before it opens its database
         raise
-
-
-async def _documents(about: Mapping[str, Any]) -> int:
-    """How many documents the endpoint holds, asked of the endpoint itself."""
-    import httpx
-
-    address = f"{about['endpoint']}/_control/ranges/{DATABASE}/{CONTAINER}"
-    async with httpx.AsyncClient(trust_env=False, timeout=30.0) as client:
-        answer = await client.get(address, headers={"x-emulator-key": about["key"]})
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        return 0
-    return sum(int(one["count"]) for one in answer.raise_for_status().json()["ranges"])
-
-
-def _environment(own: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a child: nothing that configures this product."""
-    return {
-        name: value
-        for name, value in own.items()
-        if name in _ENVIRONMENT or name.startswith(_ENVIRONMENT_PREFIXES)
-    }

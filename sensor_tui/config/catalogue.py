@@ -33,6 +33,9 @@ ENVIRONMENT: Final[dict[str, str]] = {
     "ANOMALY_PROBABILITY": "fleet.anomaly_probability",
     "UPLOADER_TAG": "fleet.uploader_tag",
     "REGION": "region",
+    "SENSOR_TUI_THEME": "dashboard.theme",
+    "SENSOR_TUI_LOW_BANDWIDTH": "dashboard.low_bandwidth",
+    "SENSOR_TUI_READ_ONLY": "dashboard.read_only",
     "NO_COLOR": "no_color",
     "NO_COLORS": "no_color",
 }
@@ -66,6 +69,7 @@ class Leaf:
     secret: bool = False
     path: bool = False
     sequence: bool = False
+    mapping: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +158,14 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Leaf | str]:
             yield from _walk(section, key + ".")
             continue
         kinds = set(_parts(field.annotation))
-        yield Leaf(key, field, secret=SecretStr in kinds, path=Path in kinds, sequence=tuple in kinds)
+        yield Leaf(
+                key,
+                field,
+                secret=SecretStr in kinds,
+                path=Path in kinds,
+                sequence=tuple in kinds,
+                mapping=dict in kinds,
+            )
 
 
 @cache

@@ -15,6 +15,7 @@ _LIVE: Final = (
     "config_watch.*",
     # Read by each command when it runs, never by the engine.
     "fleet.*",
+    "dashboard.*",
     "cities",
 )
 

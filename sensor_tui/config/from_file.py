@@ -129,13 +129,17 @@ class DocumentReader:
     def _leaf(self, leaf: Leaf, key: str, node: Node, place: Place) -> None:
         if isinstance(node, Scalar) and node.text is None:
             return
-        if isinstance(node, Block) or (isinstance(node, Sequence) and not leaf.sequence):
-            expected = "a list" if leaf.sequence else "a single value"
+        fits = leaf.mapping if isinstance(node, Block) else leaf.sequence or not isinstance(node, Sequence)
+        if not fits:
+            expected = "a list" if leaf.sequence else "a mapping" if leaf.mapping else "a single value"
             self._layer.problems.append(Problem(place, f"{key}: {expected} is expected, not {_kind(node)}"))
             return
         if key == "cities" and not self._cities(node, place):
             return
         self._layer.put(key, Given(plain(node), place, key, rank=int(key != leaf.key)))
+        if isinstance(node, Block):
+            for entry in node.entries:
+                self._layer.places[(*leaf.key.split("."), entry.key)] = self.place(entry.line)
         if isinstance(node, Sequence):
             self._elements(node, tuple(leaf.key.split(".")))
 

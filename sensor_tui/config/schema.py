@@ -44,6 +44,16 @@ def _listed(given: object) -> object:
     return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
 
 
+def _mapped(given: object) -> object:
+    """A mapping given as one text: `name=value`, separated by commas."""
+    if not isinstance(given, str):
+        return given
+    pairs = [part.partition("=") for part in given.split(",") if part.strip()]
+    if any(not separator for _, separator, _ in pairs):
+        raise ValueError("name=value is expected, several separated by commas")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
 def _lower(given: str) -> str:
     return given.strip().lower()
 
@@ -275,6 +285,22 @@ class ServiceSettings(Section):
         return None if self.listen is None else values.listen_address(self.listen)
 
 
+class DashboardSettings(Section):
+    """The full-screen dashboard."""
+
+    theme: Name = Field("dark", description="dark, light, high-contrast, colour-blind, mono, or one of yours.")
+    themes_dir: Path | None = Field(None, description="Folder of further themes.")
+    keymap: Annotated[dict[str, str], BeforeValidator(_mapped)] = Field(
+        {}, description="Other keys for commands, as in {fleet.stop: ctrl+x}; the help screen names them."
+    )
+    start: Annotated[
+        Literal["fleet", "sensors", "uploads", "logs", "diagnostics", "query"], _parsed(_lower)
+    ] = Field("fleet", description="Screen to begin with.")
+    read_only: bool = Field(False, description="Refuse every action.")
+    low_bandwidth: bool = Field(False, description="Redraw seldom, for slow lines.")
+    ascii: bool = Field(False, description="Plain glyphs only.")
+
+
 class Settings(BaseSettings):
     """The whole configuration. `Settings()` is the defaults; `load` reads options, environment and files."""
 
@@ -296,6 +322,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = Field(ArchiveSettings(), description="Files kept beside the upload.")
     service: ServiceSettings = Field(ServiceSettings(), description="The process that uploads, and its API.")
     fleet: FleetSettings = Field(FleetSettings(), description="The simulated fleet and its images.")
+    dashboard: DashboardSettings = Field(DashboardSettings(), description="The full-screen dashboard.")
     cities: tuple[City, ...] = Field((), description="The cities of the fleet, each with name and place.")
     data_dir: Path | None = Field(None, description="Folder of the sensors' databases.")
     state_dir: Path | None = Field(None, description="Folder of our own state, else {data_dir}/.sensor-tui.")

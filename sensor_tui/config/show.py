@@ -33,6 +33,7 @@ _EXAMPLES: Final = {
     "fleet.images.sensor": "sensor",
     "fleet.images.uploader": "uploader",
     "fleet.uploader_tag": "v20250801120000",
+    "dashboard.themes_dir": "themes",
     "data_dir": "data",
     "state_dir": "data/.sensor-tui",
     "region": "Amsterdam",

@@ -14,6 +14,7 @@ from sensor_tui.model.clock import Clock, SystemClock
 from sensor_tui.simulator.config import SensorConfig
 from sensor_tui.simulator.database import remove_database
 from sensor_tui.simulator.generator import ReadingGenerator
+from sensor_tui.simulator.journal import Journal
 from sensor_tui.simulator.latency import WriterStats
 from sensor_tui.simulator.schema import SimulatedReading
 from sensor_tui.simulator.writer import SensorWriter
@@ -44,6 +45,14 @@ def simulate(
     To be called from the main thread, where signals arrive.
     """
     stop = threading.Event()
+    clock = clock or SystemClock()
+    journal = Journal(clock)
+
+    def noted(reading: SimulatedReading) -> None:
+        journal.note(reading)
+        if on_reading is not None:
+            on_reading(reading)
+
     with _stopping_on_signals(stop):
         return run(
             config,
@@ -51,9 +60,9 @@ def simulate(
             generation=generation,
             rate=rate,
             count=count,
-            clock=clock or SystemClock(),
+            clock=clock,
             stop=stop,
-            on_reading=on_reading,
+            on_reading=noted,
         )
 
 
@@ -85,6 +94,8 @@ def run(
     if not config.database.preserve_existing_db and remove_database(db):
         log.info("%s: emptied, as preserve_existing_db is false", db)
     left = math.inf if count is None else count
+    pace = f"{rate:g} readings a second" if rate else "as fast as it can"
+    log.info("%s in %s writes %s, %s", identity.sensor_id, identity.city, db, pace)
     with SensorWriter(
         db, generation=generation, identity=identity, clock=clock, stop=stop, wal=config.database.wal
     ) as writer:

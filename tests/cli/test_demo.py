@@ -58,7 +58,7 @@ def test_documents_equal_readings_and_nothing_is_left(spawn: Any, marker: str) -
 def test_a_signal_ends_it_with_its_verdict_and_without_orphans(
     spawn: Any, marker: str, number: signal.Signals
 ) -> None:
-    process = spawn("demo", *SMALL)
+    process = spawn("demo", "--headless", *SMALL)
     assert " Ctrl-C ends it." in process.stderr.readline()
     process.stderr.readline()
     process.send_signal(number)
@@ -70,7 +70,7 @@ def test_a_signal_ends_it_with_its_verdict_and_without_orphans(
 
 
 def test_nothing_outlives_it_even_when_it_is_killed(spawn: Any, marker: str) -> None:
-    process = spawn("demo", *SMALL)
+    process = spawn("demo", "--headless", *SMALL)
     assert " Ctrl-C ends it." in process.stderr.readline()
     pids = [pid for pid in members(marker) if pid != process.pid]
     assert len(pids) == 4
@@ -88,7 +88,7 @@ def test_nothing_outlives_it_even_when_it_is_killed(spawn: Any, marker: str) -> 
 
 
 def test_a_terminal_that_goes_away_ends_it_without_orphans(terminal: Any, marker: str) -> None:
-    shown = terminal("demo", *SMALL)
+    shown = terminal("demo", "--headless", *SMALL)
     shown.until(" written  ")
     shown.hang_up()
     assert shown.process.wait(60) == READER_GONE
@@ -97,7 +97,7 @@ def test_a_terminal_that_goes_away_ends_it_without_orphans(terminal: Any, marker
 
 
 def test_a_process_that_ends_too_early_ends_the_demo_with_its_reason(spawn: Any, marker: str) -> None:
-    process = spawn("demo", *SMALL)
+    process = spawn("demo", "--headless", *SMALL)
     assert " Ctrl-C ends it." in process.stderr.readline()
     (endpoint,) = [pid for pid in members(marker) if b"emulator" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(endpoint, signal.SIGKILL)
@@ -115,12 +115,12 @@ def test_a_given_folder_is_kept(spawn: Any, run: Callable[..., Any]) -> None:
     assert "Kept in " in err
     assert ": equal." in out
     assert run("status", "--data-dir", "show/data", "--json").json["backlog"] == 0
-    done = run("demo", "--dir", "show")
+    done = run("demo", "--headless", "--dir", "show")
     assert (done.code, done.err.count("\n")) == (2, 1)
 
 
 def test_on_a_terminal_one_line_is_kept_up_to_date(terminal: Any) -> None:
-    shown = terminal("demo", *SMALL)
+    shown = terminal("demo", "--headless", *SMALL)
     shown.until(" written  ")
     shown.process.send_signal(signal.SIGINT)
     code, drawn = shown.end()

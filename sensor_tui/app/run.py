@@ -1,0 +1,71 @@
+"""Running the dashboard: the bridge to the service, the app, and what ends both."""
+
+import gc
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensor_tui.app.app import DashboardApp
+from sensor_tui.app.base import Look
+from sensor_tui.app.bridge import Bridge, Services
+from sensor_tui.app.hangup import vanish_on_hangup
+from sensor_tui.model.clock import Clock
+
+if TYPE_CHECKING:
+    from sensor_tui.app.driver import FrugalDriver
+
+
+def run_dashboard(
+    services: Services,
+    clock: Clock,
+    *,
+    look: Look,
+    theme: str,
+    keymap: Mapping[str, str],
+    theme_dirs: Sequence[Path],
+    start: str,
+    start_service: bool,
+    patience: float = 0.0,
+    quit_text: str | None = None,
+) -> str | None:
+    """Show the dashboard until it is quit; what it was quit with.
+
+    `start_service` starts a service where none runs; `patience` is how many seconds one may take to appear;
+    `quit_text` is asked before quitting.
+    """
+    _keep_logs_off_the_screen()
+    vanish_on_hangup()
+    app = DashboardApp(
+        Bridge(services, clock, start=start_service, patience=patience),
+        clock=clock,
+        look=look,
+        theme=theme,
+        keymap=keymap,
+        theme_dirs=theme_dirs,
+        start=start,
+        quit_text=quit_text,
+        driver_class=_driver(look),
+    )
+    # Collecting what never goes away costs a pause in the middle of a key press.
+    gc.collect()
+    gc.freeze()
+    return app.run()
+
+
+def _driver(look: Look) -> "type[FrugalDriver] | None":
+    """What draws: only what changed, but for a browser, which has a driver of its own."""
+    if os.environ.get("TEXTUAL_DRIVER"):
+        return None
+    from sensor_tui.app.driver import FrugalDriver
+
+    FrugalDriver.low_bandwidth = look.low_bandwidth
+    return FrugalDriver
+
+
+def _keep_logs_off_the_screen() -> None:
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+    root.addHandler(logging.NullHandler())
