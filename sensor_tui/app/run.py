@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from sensor_tui.app.driver import FrugalDriver
 
 
+class Dashboard(DashboardApp):
+    """The app of a process: an error that nobody expected ends it, and is left to whoever called.
+
+    A traceback on the terminal would show local variables, and with them what is secret.
+    """
+
+    def _fatal_error(self) -> None:
+        self._close_messages_no_wait()
+
+
 def run_dashboard(
     services: Services,
     clock: Clock,
@@ -37,7 +47,7 @@ def run_dashboard(
     """
     _keep_logs_off_the_screen()
     vanish_on_hangup()
-    app = DashboardApp(
+    app = Dashboard(
         Bridge(services, clock, start=start_service, patience=patience),
         clock=clock,
         look=look,
@@ -51,7 +61,11 @@ def run_dashboard(
     # Collecting what never goes away costs a pause in the middle of a key press.
     gc.collect()
     gc.freeze()
-    return app.run()
+    result = app.run()
+    # Textual keeps it for test frameworks; there is no other way to it
+    if app._exception is not None:  # noqa: SLF001
+        raise app._exception  # noqa: SLF001
+    return result
 
 
 def _driver(look: Look) -> "type[FrugalDriver] | None":

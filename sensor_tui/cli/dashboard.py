@@ -36,7 +36,9 @@ WEB: Final = "SENSOR_TUI_WEB"
 @click.option("--read-only", is_flag=True, help="Refuse every action.")
 @click.option("--low-bandwidth", is_flag=True, help="Redraw seldom, for slow lines.")
 @click.option("--ascii", "plain", is_flag=True, help="Plain glyphs only.")
-@click.option("--theme", metavar="NAME", help="dark, light, high-contrast, colour-blind, mono, or yours.")
+@click.option(
+    "--theme", metavar="NAME", help="dark, light, high-contrast, colour-blind-safe, mono, or yours."
+)
 @click.option("--start", type=click.Choice(SCREENS), help="Screen to begin with.")
 @click.pass_obj
 def dashboard(session: Session, /, *, attach: bool, **options: Any) -> int:

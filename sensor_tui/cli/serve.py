@@ -5,6 +5,7 @@ import importlib.util
 import ipaddress
 import os
 import re
+import signal
 import stat
 import sys
 from pathlib import Path
@@ -40,7 +41,7 @@ _PASSED_ON: Final = {
     cls=Command,
     examples=(
         "sensor-tui serve --data-dir data --read-only",
-        "ssh -L 8000:127.0.0.1:8000 gateway sensor-tui serve --data-dir data",
+        "ssh -t -L 8000:127.0.0.1:8000 gateway sensor-tui serve --data-dir data",
         "sensor-tui serve --listen 0.0.0.0:8000 --allow-host sensors.example.org --token-file token",
     ),
 )
@@ -124,6 +125,8 @@ async def _serve(settings: "WebSettings", *, given: bool) -> None:
 
     stop = asyncio.Event()
     server = WebServer(settings)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
     with two_signals(stop.set, server.kill):
         async with server:
             _tell(server, settings, given=given)

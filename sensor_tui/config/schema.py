@@ -288,7 +288,9 @@ class ServiceSettings(Section):
 class DashboardSettings(Section):
     """The full-screen dashboard."""
 
-    theme: Name = Field("dark", description="dark, light, high-contrast, colour-blind, mono, or one of yours.")
+    theme: Name = Field(
+        "dark", description="dark, light, high-contrast, colour-blind-safe, mono, or one of yours."
+    )
     themes_dir: Path | None = Field(None, description="Folder of further themes.")
     keymap: Annotated[dict[str, str], BeforeValidator(_mapped)] = Field(
         {}, description="Other keys for commands, as in {fleet.stop: ctrl+x}; the help screen names them."

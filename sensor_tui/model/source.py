@@ -1,6 +1,6 @@
 """What is known of the files that sensors write, and the marks that close their rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -96,3 +96,15 @@ class FeedStatus:
     dead_letters: int = 0
     problem: str | None = None
     owner: str | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+    """Measures of its newest reading, by column name."""
+    anomaly: str | None = None
+    """Type of the anomaly where that reading is flagged; empty where the type is not said."""
+    anomalies: float | None = None
+    """Share of flagged ones among its recent readings, 0 to 1."""
+    rate: float | None = None
+    """Readings a second of late."""
+    cadence: float | None = None
+    """Seconds usually between two readings."""
+    flat: bool = False
+    """Its recent readings are all the same."""

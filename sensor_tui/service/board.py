@@ -1,6 +1,6 @@
 """The status board of a service: snapshots, and a stream of what changed, numbered without gaps.
 
-Nothing is computed while nobody looks, and only what changed is put together anew. Deltas are encoded
+Nothing is computed while nobody looks, and only what changed is put together anew. What is sent is encoded
 once for all who listen; who falls behind what is kept gets a snapshot instead, so that a slow reader
 costs no memory.
 """
@@ -16,12 +16,18 @@ import orjson
 
 from sensor_tui.model.clock import Clock
 from sensor_tui.model.source import FeedStatus
+from sensor_tui.service.fleet_board import FIELDS, FleetBoard, FleetView
 from sensor_tui.service.merge import Sensor, age, iso, key_of, merge, sensor_report, sums
 from sensor_tui.service.wire import PROTOCOL, Delta, EngineReport, Goodbye, Heartbeat, StatusReport
 
 HEARTBEAT_SECONDS: Final = 15.0
 TICK_SECONDS: Final = 1.0
+NUDGE_SECONDS: Final = 0.25
+"""Least time between two looks at the fleet that somebody asked for."""
 _KEPT: Final = 120
+_KEPT_BYTES: Final = 4 * 1024 * 1024
+_ELSEWHERE: Final = {"sensors", *FIELDS}
+"""What is encoded apart from the rest of a status report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +55,35 @@ class Board:
         self._sensors: dict[str, Sensor] = {}
         self._encoded: dict[str, bytes] = {}
         """JSON of each sensor but for its ages, made when first asked for."""
-        self._kept: deque[tuple[int, bytes]] = deque(maxlen=_KEPT)
+        self._fleet = FleetBoard()
+        self._kept: deque[tuple[int, bytes]] = deque()
+        self._kept_bytes = 0
         self._listeners: set[asyncio.Event] = set()
+        self._nudged = asyncio.Event()
         self._closed = False
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody listens to events."""
+        return bool(self._listeners)
+
+    def show_fleet(self, look: Callable[[], FleetView]) -> None:
+        """Show units as well; to be called before anybody asks."""
+        self._fleet = FleetBoard(look)
+
+    def nudge(self) -> None:
+        """Something has changed in the fleet: do not wait for the next second to look at it."""
+        self._nudged.set()
 
     def status(self) -> StatusReport:
         """Everything, now."""
         head = self.head()
         now = self._clock.now()
         sensors = tuple(sensor_report(sensor, now) for sensor in self._sensors.values())
-        return head.model_copy(update={"sensors": sensors})
+        return head.model_copy(update={"sensors": sensors, **self._fleet.values()})
 
     def head(self) -> StatusReport:
-        """The whole, now, without the single sensors."""
+        """The whole, now, without single sensors and units."""
         self.refresh()
         assert self._engine is not None
         now = self._clock.now()
@@ -79,10 +101,12 @@ class Board:
 
     def status_json(self) -> bytes:
         """`status` as JSON, put together from what was encoded before."""
-        head = self.head().model_dump_json(exclude={"sensors"}).encode()
-        now = self._clock.now()
-        sensors = b",".join(self._sensor_json(key, sensor, now) for key, sensor in self._sensors.items())
-        return b'%b,"sensors":[%b]}' % (head[:-1], sensors)
+        head = self.head().model_dump_json(exclude=_ELSEWHERE).encode()
+        return b'%b,"sensors":%b%b}' % (
+            head[:-1],
+            self._sensors_json(self._sensors),
+            self._fleet.everything(),
+        )
 
     def metrics(self, render: Callable[[StatusReport, Iterable[Sensor], float], bytes]) -> bytes:
         """Everything, now, as `render` writes it: given the whole, the sensors, and the time."""
@@ -93,11 +117,12 @@ class Board:
         view = self._look()
         touched = self._touched(view.feeds)
         engine = view.engine if view.engine != self._engine else None
-        if engine is None and not touched and view.dead_letters == self._dead_letters:
+        fleet = self._fleet.refresh()
+        if engine is None and not touched and view.dead_letters == self._dead_letters and not fleet:
             return
         first = self._engine is None
         self._engine, self._dead_letters = view.engine, view.dead_letters
-        changed: list[Sensor] = []
+        changed: list[str] = []
         gone: list[str] = []
         for key in touched:
             self._encoded.pop(key, None)
@@ -106,19 +131,30 @@ class Board:
                 self._sensors.pop(key, None)
                 gone.append(key)
             else:
-                sensor = merge(self._feeds[source] for source in sorted(members))[key]
-                self._sensors[key] = sensor
-                changed.append(sensor)
-        self.sequence += 1
-        if not first:
-            self._kept.append((self.sequence, _line(self._delta(engine, changed, gone))))
-            for listener in self._listeners:
-                listener.set()
+                self._sensors[key] = merge(self._feeds[source] for source in sorted(members))[key]
+                changed.append(key)
+        self._tell(engine, changed, gone, fleet, first=first)
+
+    def refresh_fleet(self) -> None:
+        """Look at the fleet alone, and tell everybody who listens what changed."""
+        if self._engine is None:
+            self.refresh()
+        elif fleet := self._fleet.refresh():
+            self._tell(None, (), (), fleet)
 
     async def watch(self) -> None:
-        """Look once a second while somebody listens; until cancelled."""
+        """Look once a second while somebody listens, at the fleet sooner where asked to; until cancelled."""
         while True:
-            await self._clock.sleep(TICK_SECONDS)
+            due = self._clock.monotonic() + TICK_SECONDS
+            while (left := due - self._clock.monotonic()) > NUDGE_SECONDS and await self._woken(
+                self._nudged, left
+            ):
+                self._nudged.clear()
+                if self._listeners:
+                    self.refresh_fleet()
+                await self._clock.sleep(NUDGE_SECONDS)
+            await self._clock.sleep(due - self._clock.monotonic())
+            self._nudged.clear()
             if self._listeners:
                 self.refresh()
 
@@ -137,7 +173,7 @@ class Board:
                 if self._closed:
                     yield _line(Goodbye(sequence=self.sequence))
                     return
-                if not woken.is_set() and not await self._woken(woken):
+                if not woken.is_set() and not await self._woken(woken, HEARTBEAT_SECONDS):
                     now = iso(self._clock.now()) or ""
                     yield _line(Heartbeat(sequence=self.sequence, at=now))
         finally:
@@ -186,19 +222,42 @@ class Board:
         lag, freshness = orjson.dumps(age(sensor.oldest_open, now)), orjson.dumps(age(sensor.newest, now))
         return b'%b,"lag_seconds":%b,"freshness_seconds":%b}' % (encoded, lag, freshness)
 
-    def _delta(self, engine: EngineReport | None, changed: Sequence[Sensor], gone: Sequence[str]) -> Delta:
+    def _sensors_json(self, keys: Iterable[str]) -> bytes:
+        now = self._clock.now()
+        return b"[%b]" % b",".join(self._sensor_json(key, self._sensors[key], now) for key in keys)
+
+    def _tell(
+        self,
+        engine: EngineReport | None,
+        changed: Sequence[str],
+        gone: Sequence[str],
+        fleet: bytes,
+        *,
+        first: bool = False,
+    ) -> None:
+        """Number what changed, and keep it for those who listen; the first look changes nothing."""
+        self.sequence += 1
+        if first:
+            return
         now = self._clock.now()
         total = sums(self._sensors)
-        return Delta(
+        delta = Delta(
             sequence=self.sequence,
             at=iso(now) or "",
             backlog=total.backlog,
             lag_seconds=age(total.oldest_open, now),
             dead_letters=self._dead_letters,
             engine=engine,
-            sensors=tuple(sensor_report(sensor, now) for sensor in changed),
             gone=tuple(gone),
         )
+        head = delta.model_dump_json(exclude={*_ELSEWHERE, "units_gone"}).encode()
+        line = b'%b,"sensors":%b%b}\n' % (head[:-1], self._sensors_json(changed), fleet)
+        self._kept.append((self.sequence, line))
+        self._kept_bytes += len(line)
+        while len(self._kept) > 1 and (len(self._kept) > _KEPT or self._kept_bytes > _KEPT_BYTES):
+            self._kept_bytes -= len(self._kept.popleft()[1])
+        for listener in self._listeners:
+            listener.set()
 
     def _after(self, position: int | None) -> list[tuple[int, bytes]]:
         """What follows a position: deltas where all of them are kept, else a snapshot."""
@@ -210,10 +269,10 @@ class Board:
         head = b'{"kind":"snapshot","protocol":%d,"sequence":%d,"status":' % (PROTOCOL, self.sequence)
         return [(self.sequence, head + status + b"}\n")]
 
-    async def _woken(self, event: asyncio.Event) -> bool:
-        """Wait for a change; False when a heartbeat is due first."""
+    async def _woken(self, event: asyncio.Event, seconds: float) -> bool:
+        """Wait for an event; False when that much time passes first."""
         waking = asyncio.ensure_future(event.wait())
-        sleeping = asyncio.ensure_future(self._clock.sleep(HEARTBEAT_SECONDS))
+        sleeping = asyncio.ensure_future(self._clock.sleep(seconds))
         try:
             await asyncio.wait({waking, sleeping}, return_when=asyncio.FIRST_COMPLETED)
             return waking.done()
@@ -222,5 +281,5 @@ class Board:
             sleeping.cancel()
 
 
-def _line(event: Delta | Heartbeat | Goodbye) -> bytes:
+def _line(event: Heartbeat | Goodbye) -> bytes:
     return event.model_dump_json().encode() + b"\n"

@@ -1,6 +1,7 @@
 """Asking the service one thing at a time: its address, its protocol, and its errors."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -79,7 +80,7 @@ class Caller:
 
     async def lines(
         self, path: str, query: Mapping[str, Any] | None = None, *, silence: float | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Lines of an answer that goes on; ends where the service ends it.
 
         `silence` is how many seconds may pass without a byte. Raises httpx.HTTPError where the connection
@@ -91,8 +92,9 @@ class Caller:
             if response.status_code != _OK:
                 await response.aread()
                 raise self.error_of(response)
-            async for line in _lines(response):
-                yield line
+            async with aclosing(_lines(response)) as lines:
+                async for line in lines:
+                    yield line
 
     async def get(
         self,
@@ -169,7 +171,7 @@ class Caller:
         )
 
 
-async def _lines(response: httpx.Response) -> AsyncIterator[bytes]:
+async def _lines(response: httpx.Response) -> AsyncGenerator[bytes, None]:
     """Lines of a body, whole, each no longer than a snapshot can be."""
     rest = bytearray()
     async for chunk in response.aiter_bytes():

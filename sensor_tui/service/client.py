@@ -1,7 +1,8 @@
 """The one client of the service: commands, and the stream of events that mends itself."""
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -107,7 +108,7 @@ class ServiceClient(FleetCalls, DataCalls):
         """History, after that time in ISO 8601."""
         return await self.get(Throughput, "/v1/throughput", {} if since is None else {"since": since})
 
-    async def events(self) -> AsyncIterator[Update]:
+    async def events(self) -> AsyncGenerator[Update, None]:
         """Every change, for ever: reconnects, and goes on where it was or with a snapshot.
 
         Raises:
@@ -116,10 +117,11 @@ class ServiceClient(FleetCalls, DataCalls):
         mirror, report, failures = Mirror(), None, 0
         while True:
             try:
-                async for update in self._stream(mirror):
-                    failures = 0
-                    report = update.report or report
-                    yield update if update.report is not None else _with(update, report)
+                async with aclosing(self._stream(mirror)) as updates:
+                    async for update in updates:
+                        failures = 0
+                        report = update.report or report
+                        yield update if update.report is not None else _with(update, report)
                 problem = "the service ended the stream"
             except Gap:
                 mirror = Mirror()
@@ -131,12 +133,13 @@ class ServiceClient(FleetCalls, DataCalls):
             longest = min(_LONGEST_PAUSE, 0.1 * 2.0 ** min(failures, 10))
             await self.clock.sleep(random.uniform(longest / 2, longest))
 
-    async def _stream(self, mirror: Mirror) -> AsyncIterator[Update]:
+    async def _stream(self, mirror: Mirror) -> AsyncGenerator[Update, None]:
         query: dict[str, str] = {}
         if mirror.sequence is not None and mirror.instance is not None:
             query = {"since": str(mirror.sequence), "instance": mirror.instance}
-        async for line in self.lines("/v1/events", query, silence=_SILENCE_SECONDS):
-            yield _update(mirror, _parsed(line, self.where))
+        async with aclosing(self.lines("/v1/events", query, silence=_SILENCE_SECONDS)) as lines:
+            async for line in lines:
+                yield _update(mirror, _parsed(line, self.where))
 
 
 def _parsed(line: bytes, where: str) -> Event:

@@ -1,12 +1,14 @@
 """Embedding the service: the one that runs is found, or one is started as a process of its own."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from sensor_tui.errors import OwnedElsewhere
 from sensor_tui.model.clock import Clock
-from sensor_tui.service.attach import attach
-from sensor_tui.service.client import ServiceClient
 from sensor_tui.service.request import SyncRequest
+
+if TYPE_CHECKING:
+    from sensor_tui.service.client import ServiceClient
 
 
 class Embedding:
@@ -30,15 +32,17 @@ class Embedding:
         self._clock = clock
         self._environment = environment
 
-    def find(self) -> ServiceClient | None:
+    def find(self) -> "ServiceClient | None":
         """A client of the service that runs; None where none does.
 
         Raises:
             ServiceError: there is one, and we may not speak to it.
         """
+        from sensor_tui.service.attach import attach
+
         return attach(self._request, self._clock)
 
-    async def start(self) -> ServiceClient:
+    async def start(self) -> "ServiceClient":
         """Start the service where none runs, and wait until it answers.
 
         Raises:

@@ -1,8 +1,9 @@
 """The client's calls that are about units."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 
@@ -10,7 +11,8 @@ from sensor_tui.model.action import ActionKind, ActionOptions, ActionRun, Logged
 from sensor_tui.model.unit import LogLine, Unit, UnitSpec
 from sensor_tui.service.caller import Caller
 
-_LINES: TypeAdapter[list[LogLine]] = TypeAdapter(list[LogLine])
+_LINES: Final[TypeAdapter[list[LogLine]]] = TypeAdapter(list[LogLine])
+_SILENCE_SECONDS: Final = 60.0
 
 
 class FleetCalls(Caller):
@@ -47,19 +49,35 @@ class FleetCalls(Caller):
         since: float | None = None,
         tail: int | None = None,
         follow: bool = False,
-    ) -> AsyncIterator[list[LogLine]]:
-        """Lines of these units in batches, an empty one for every quiet while.
+    ) -> AsyncGenerator[list[LogLine], None]:
+        """Lines of these units, of all where none is named, in batches; an empty one for every quiet while.
 
         Raises:
             httpx.HTTPError: the connection broke.
         """
-        query: dict[str, Any] = {"unit": list(units), "follow": int(follow)}
+        query: dict[str, Any] = {"unit": units_together(units), "follow": int(follow)}
         if since is not None:
             query["since"] = repr(since)
         if tail is not None:
             query["tail"] = tail
-        async for line in self.lines("/v1/logs", query, silence=60.0):
-            yield _LINES.validate_json(line)
+        async with aclosing(self.lines("/v1/logs", query, silence=_SILENCE_SECONDS)) as lines:
+            async for line in lines:
+                yield _LINES.validate_json(line)
+
+
+def units_together(units: Iterable[str]) -> list[str]:
+    """Ids of units, those of one runtime in one text, so that hundreds fit into an address."""
+    runtimes: dict[str, list[str]] = {}
+    for unit in units:
+        runtime, _, name = unit.rpartition("/")
+        runtimes.setdefault(runtime, []).append(name)
+    return [f"{runtime}/{','.join(names)}" for runtime, names in runtimes.items()]
+
+
+def units_named(text: str) -> list[str]:
+    """The reverse of `units_together`, for one of its texts."""
+    runtime, _, names = text.rpartition("/")
+    return [f"{runtime}/{name}" for name in names.split(",")]
 
 
 def _request(kind: ActionKind, units: Sequence[str], options: ActionOptions | None) -> dict[str, Any]:

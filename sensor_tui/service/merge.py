@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from sensor_tui.model.source import FeedStatus
 from sensor_tui.service.wire import SensorReport, SourceReport, sensor_key
+
+_NO_VALUES: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 class Sensor(NamedTuple):
@@ -22,6 +25,12 @@ class Sensor(NamedTuple):
     dead_letters: int | None
     problem: str | None
     owner: str | None
+    values: Mapping[str, float] = _NO_VALUES
+    anomaly: str | None = None
+    anomalies: float | None = None
+    rate: float | None = None
+    cadence: float | None = None
+    flat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,12 @@ def sensor_report(sensor: Sensor, now: float) -> SensorReport:
         dead_letters=sensor.dead_letters,
         problem=sensor.problem,
         owner=sensor.owner,
+        values=dict(sensor.values),
+        anomaly=sensor.anomaly,
+        anomalies=sensor.anomalies,
+        rate=sensor.rate,
+        cadence_seconds=sensor.cadence,
+        flat=sensor.flat,
     )
 
 
@@ -123,18 +138,20 @@ def _one(feed: FeedStatus) -> Sensor:
         dead_letters=None if hidden and feed.owner else feed.dead_letters,
         problem=feed.problem,
         owner=feed.owner,
+        values=feed.values,
+        anomaly=feed.anomaly,
+        anomalies=feed.anomalies,
+        rate=feed.rate,
+        cadence=feed.cadence,
+        flat=feed.flat,
     )
 
 
 def _both(one: Sensor, other: Sensor) -> Sensor:
     latest = other if (other.newest or 0.0) > (one.newest or 0.0) else one
-    return Sensor(
-        sensor_id=one.sensor_id,
-        city=one.city,
+    return latest._replace(
         backlog=_add(one.backlog, other.backlog),
         oldest_open=_least(one.oldest_open, other.oldest_open),
-        newest=latest.newest,
-        source=latest.source,
         files=one.files + other.files,
         dead_letters=_add(one.dead_letters, other.dead_letters),
         problem=_texts(one.problem, other.problem),

@@ -1,8 +1,6 @@
 """A client's copy of the status board, kept up to date by events."""
 
-from typing import NamedTuple
-
-from sensor_tui.service.merge import age, epoch
+from sensor_tui.model.unit import Unit, UnitStats
 from sensor_tui.service.wire import Delta, SensorReport, Snapshot, StatusReport
 
 
@@ -10,27 +8,19 @@ class Gap(Exception):
     """An event does not follow the one before: ask for a snapshot."""
 
 
-class _Known(NamedTuple):
-    """A sensor, and the times its ages come from, in seconds since the epoch."""
-
-    sensor: SensorReport
-    oldest_open: float | None
-    newest: float | None
-
-    def at(self, now: float) -> SensorReport:
-        """It, with its ages at that time."""
-        ages = {"lag_seconds": age(self.oldest_open, now), "freshness_seconds": age(self.newest, now)}
-        return self.sensor.model_copy(update=ages)
-
-
 class Mirror:
-    """Holds what the events so far said; `report` is whole, with ages as of the last event."""
+    """Holds what the events so far said; an event costs what it changes.
+
+    The ages of a single sensor are those of its last change; how old it is now follows from its times.
+    """
 
     def __init__(self) -> None:
         self.sequence: int | None = None
         self.instance: str | None = None
         self._status: StatusReport | None = None
-        self._sensors: dict[str, _Known] = {}
+        self._sensors: dict[str, SensorReport] = {}
+        self._units: dict[str, Unit] = {}
+        self._stats: dict[str, UnitStats] = {}
 
     def take(self, event: Snapshot | Delta) -> StatusReport:
         """Take in an event; the whole as it is now.
@@ -39,32 +29,46 @@ class Mirror:
             Gap: events in between are missing.
         """
         if isinstance(event, Snapshot):
-            self._status = event.status
-            self._sensors = {sensor.key: _known(sensor) for sensor in event.status.sensors}
-            self.instance = event.status.instance
+            status = self._status = event.status
+            self._sensors = {sensor.key: sensor for sensor in status.sensors}
+            self._units = {unit.id: unit for unit in status.units}
+            self._stats = {each.unit: each for each in status.stats}
+            self.instance = status.instance
             self.sequence = event.sequence
-            return event.status
+            return status
         if self._status is None or self.sequence is None or event.sequence != self.sequence + 1:
             raise Gap
         self.sequence = event.sequence
-        for key in event.gone:
-            self._sensors.pop(key, None)
-        for sensor in event.sensors:
-            self._sensors[sensor.key] = _known(sensor)
-        now = epoch(event.at) or 0.0
-        self._status = self._status.model_copy(
-            update={
-                "sequence": event.sequence,
-                "at": event.at,
-                "backlog": event.backlog,
-                "lag_seconds": event.lag_seconds,
-                "dead_letters": event.dead_letters,
-                "engine": event.engine or self._status.engine,
-                "sensors": tuple(known.at(now) for known in self._sensors.values()),
-            }
-        )
+        self._status = self._changed(self._status, event)
         return self._status
 
+    def _changed(self, status: StatusReport, event: Delta) -> StatusReport:
+        changes = {
+            "sequence": event.sequence,
+            "at": event.at,
+            "backlog": event.backlog,
+            "lag_seconds": event.lag_seconds,
+            "dead_letters": event.dead_letters,
+        }
+        whole = {"engine": event.engine, "hosts": event.hosts, "actions": event.actions}
+        changes |= {name: value for name, value in whole.items() if value is not None}
+        if event.gone or event.sensors:
+            for key in event.gone:
+                self._sensors.pop(key, None)
+            self._sensors.update((sensor.key, sensor) for sensor in event.sensors)
+            changes["sensors"] = tuple(self._sensors.values())
+        if event.stats or event.units or event.units_gone:
+            self._take_units(event)
+            changes["units"] = tuple(self._units.values())
+            changes["stats"] = tuple(self._stats.values())
+        return status.model_copy(update=changes)
 
-def _known(sensor: SensorReport) -> _Known:
-    return _Known(sensor, epoch(sensor.oldest_open), epoch(sensor.newest))
+    def _take_units(self, event: Delta) -> None:
+        for gone in event.units_gone:
+            self._units.pop(gone, None)
+            self._stats.pop(gone, None)
+        for unit in event.units:
+            self._units[unit.id] = unit
+            if not unit.state.up:
+                self._stats.pop(unit.id, None)
+        self._stats.update((each.unit, each) for each in event.stats)

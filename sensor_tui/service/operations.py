@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sensor_tui import __version__
 from sensor_tui.errors import StorageError
@@ -16,6 +16,7 @@ from sensor_tui.service import letters
 from sensor_tui.service.board import Board, View
 from sensor_tui.service.host import EngineHost
 from sensor_tui.service.merge import age, iso, merge, sums
+from sensor_tui.service.sampler import Sampler
 from sensor_tui.service.wire import (
     Done,
     EngineReport,
@@ -28,6 +29,9 @@ from sensor_tui.service.wire import (
     ThroughputPoint,
     TotalsReport,
 )
+
+if TYPE_CHECKING:
+    from sensor_tui.storage.latest import Place
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +47,7 @@ class Operations:
     def __init__(self, host: EngineHost, clock: Clock) -> None:
         self.host = host
         self.board = Board(self._look, clock=clock)
+        self.sampler = Sampler(self.places, watched=lambda: self.board.watched, clock=clock)
         self._clock = clock
         self._started = iso(clock.now())
         self._dead: dict[str, int] | None = None
@@ -149,15 +154,18 @@ class Operations:
                 before = totals
 
     def feeds(self) -> list[FeedStatus]:
-        """How every file stands, with its dead letters as the ledger has them."""
+        """How every file stands, with its dead letters as the ledger has them and its newest readings."""
         dead = self._dead
+        overlay = self.sampler.overlay
         latest = {feed.source: feed for feed in self.host.feeds()}.values()
         if dead is None:
-            return list(latest)
+            return [overlay(feed) for feed in latest]
         return [
-            feed
-            if feed.dead_letters == dead.get(feed.source, 0)
-            else replace(feed, dead_letters=dead.get(feed.source, 0))
+            overlay(
+                feed
+                if feed.dead_letters == dead.get(feed.source, 0)
+                else replace(feed, dead_letters=dead.get(feed.source, 0))
+            )
             for feed in latest
         ]
 
@@ -193,6 +201,13 @@ class Operations:
             await self.host.pipeline.store.ledger.record_action(entry)
         except StorageError as error:
             log.warning("not written to the action log: %s", error)
+
+    def places(self) -> list["Place"]:
+        """The files that are read here."""
+        from sensor_tui.storage.latest import Place
+
+        store = self.host.pipeline.store
+        return [Place(file.key, str(store.path(file.key)), file.rollback) for file in store.files()]
 
     def _look(self) -> View:
         feeds = self.feeds()

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sensor_tui.config import ConfigWatcher
 from sensor_tui.errors import ConfigError, ExitCode, OwnedElsewhere, UsageError
+from sensor_tui.fleet.process import ProcessRuntime
 from sensor_tui.model.clock import Clock, SystemClock
+from sensor_tui.service.data import DataService
+from sensor_tui.service.data_routes import DataRoutes
+from sensor_tui.service.fleet import Fleet
+from sensor_tui.service.fleet_routes import FleetRoutes
 from sensor_tui.service.host import EngineHost
 from sensor_tui.service.logfile import keep_small
 from sensor_tui.service.operations import Operations
@@ -55,7 +60,8 @@ async def run_service(
 
     Raises:
         UsageError, ConfigError: what was asked for cannot be done.
-        OwnedElsewhere: another service has this root, or other engines have every file under it.
+        OwnedElsewhere: another service has this root, or other engines have every file under it and there
+            are no units.
         StorageError: the ledger cannot be used.
         ServiceError: socket or port cannot be had.
     """
@@ -70,11 +76,9 @@ async def run_service(
     claimed = claim(state, group=loaded.settings.service.socket_group)
     try:
         host = EngineHost(loaded.settings, request, clock, socket_hint=str(claimed.path))
-        service = Service(host, claimed, clock)
+        service = Service(host, request, claimed, clock)
         with without_hangup(), two_signals(service.stop, host.abort):
-            await service.run(
-                loaded, request, address=address, reload=reload, on_status=on_status, ready=ready
-            )
+            await service.run(loaded, address=address, reload=reload, on_status=on_status, ready=ready)
     finally:
         claimed.release()
     return ExitCode.OK
@@ -83,11 +87,16 @@ async def run_service(
 class Service:
     """An engine host with everything around it."""
 
-    def __init__(self, host: EngineHost, claimed: Claim, clock: Clock) -> None:
+    def __init__(self, host: EngineHost, request: SyncRequest, claimed: Claim, clock: Clock) -> None:
         self._host = host
+        self._request = request
         self._claimed = claimed
         self._clock = clock
         self._operations = Operations(host, clock)
+        root, state = request.root.absolute(), claimed.state
+        processes = ProcessRuntime(state, root, clock)
+        self._fleet = Fleet(host, self._operations.board, root, state, clock, processes=processes)
+        self._data = DataService(self._operations, request, clock, units=self._fleet.units)
         self._helpers: list[asyncio.Task[None]] = []
 
     def stop(self) -> None:
@@ -98,18 +107,18 @@ class Service:
     async def run(
         self,
         loaded: "Loaded",
-        request: SyncRequest,
         *,
         address: tuple[str, int] | None,
         reload: Reload | None,
         on_status: OnStatus | None,
         ready: Callable[[str], None] | None,
     ) -> None:
-        """Run until stopped; raises as `run_service`."""
-        server = Server(self._operations)
+        """Run until stopped; raises as `run_service`. Units run on afterwards."""
+        server = Server(self._operations, FleetRoutes(self._fleet), DataRoutes(self._data))
         await self._host.open()
         engine = asyncio.ensure_future(self._host.run())
         try:
+            await self._fleet.open()
             await server.serve_socket(self._claimed.listener)
             if address is not None:
                 host, port = await server.serve_tcp(address, self._host.settings.service.token)
@@ -119,11 +128,12 @@ class Service:
             self._help(self._operations.record_history())
             self._help(self._follow_configuration(loaded, reload))
             self._help(keep_small(self._claimed.state, self._clock))
+            self._data.start()
             if on_status is not None:
                 self._help(self._tell(on_status))
             if ready is not None:
                 ready(str(self._claimed.path))
-            watch = asyncio.ensure_future(self._watch_owners(request))
+            watch = asyncio.ensure_future(self._watch_owners())
             self._helpers.append(watch)
             await asyncio.wait([engine, watch], return_when=asyncio.FIRST_COMPLETED)
             (watch if watch.done() else engine).result()
@@ -131,23 +141,26 @@ class Service:
             for task in (*self._helpers, engine):
                 task.cancel()
             await asyncio.gather(*self._helpers, engine, return_exceptions=True)
+            await self._fleet.close()
+            await self._data.close()
             await self._host.close()
             await server.close()
 
-    def _check_owners(self, request: SyncRequest) -> None:
+    def _check_owners(self) -> None:
         feeds = self._host.feeds()
-        owners = sorted({feed.owner for feed in feeds if feed.owner})
-        if feeds and all(feed.owner for feed in feeds):
-            raise OwnedElsewhere(
-                f"Every sensor file under {request.root} belongs to another engine: {'; '.join(owners[:3])}",
-                fix="Stop that one first, or leave these files to it",
-            )
+        if not feeds or self._fleet.units() or not all(feed.owner for feed in feeds):
+            return
+        owners = "; ".join(sorted({feed.owner for feed in feeds if feed.owner})[:3])
+        raise OwnedElsewhere(
+            f"Every sensor file under {self._request.root} belongs to another engine: {owners}",
+            fix="Stop that one first, or leave these files to it",
+        )
 
-    async def _watch_owners(self, request: SyncRequest) -> None:
+    async def _watch_owners(self) -> None:
         """End where there is nothing for us to do; at once when that is so from the beginning."""
         await self._host.pipeline.source.polled.wait()
         while True:
-            self._check_owners(request)
+            self._check_owners()
             await self._clock.sleep(_OWNERS_SECONDS)
 
     async def _tell(self, on_status: OnStatus) -> None:

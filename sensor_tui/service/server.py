@@ -44,6 +44,8 @@ W = TypeVar("W", bound=Wire)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _LARGEST_BODY: Final = 256 * 1024
+_LONGEST_LINE: Final = 64 * 1024
+"""The logs of a thousand units are asked for in one line."""
 _LARGEST_PAGE: Final = 1000
 _USUAL_PAGE: Final = 100
 _PEER_CREDENTIALS: Final = struct.Struct("3i")
@@ -109,7 +111,14 @@ class Server:
         app = web.Application(middlewares=[_answer_in_json, gate.check], client_max_size=_LARGEST_BODY)
         for routes in (Routes(self._actions), *self._further):
             app.add_routes(routes.table())
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_CLOSE_SECONDS, handle_signals=False)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=_CLOSE_SECONDS,
+            handle_signals=False,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
+        )
         await runner.setup()
         self._runners.append(runner)
         return runner

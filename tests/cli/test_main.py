@@ -83,7 +83,7 @@ def test_the_engine_loads_neither_screen_nor_drivers() -> None:
     )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], []])
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"]])
 def test_the_list_of_commands_names_each_with_its_summary(run: Run, arguments: list[str]) -> None:
     done = run(*arguments)
     assert (done.code, done.err) == (0, "")
@@ -111,6 +111,13 @@ def test_every_command_takes_the_common_options(path: tuple[str, ...]) -> None:
         command = found
     if not isinstance(command, click.Group):
         assert {"debug", "no_color"} <= {param.name for param in command.params}
+
+
+def test_without_a_command_it_is_the_dashboard_which_needs_a_terminal(run: Run) -> None:
+    for arguments in ([], ["--read-only"], ["--debug"], ["--no-color", "--theme", "light"], ["dashboard"]):
+        done = run(*arguments)
+        assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+        assert "needs a terminal" in done.err
 
 
 def test_summaries_are_what_the_commands_say_of_themselves() -> None:

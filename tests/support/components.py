@@ -33,6 +33,8 @@ _FIND: dict[str, tuple[Callable[[], bool], str]] = {
             " && npm install --prefix build/peers"
         ),
     ),
+    "tmux": (lambda: shutil.which("tmux") is not None, "install tmux"),
+    "chromium": (lambda: shutil.which("chromium") is not None, "install chromium"),
 }
 
 

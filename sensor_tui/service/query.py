@@ -1,0 +1,311 @@
+"""Questions about readings in sensors' files, answered without being in the sensors' way."""
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sensor_tui.errors import SourceFileError, UsageError
+from sensor_tui.model.clock import Clock
+from sensor_tui.model.table import Cell, Table
+from sensor_tui.service.request import SyncRequest
+
+if TYPE_CHECKING:
+    from sensor_tui.storage.latest import Place
+
+QUERY_SECONDS: Final = 30.0
+SOURCE_COLUMN: Final = "source"
+"""Column that says which file a row is from, where there are several."""
+
+_LIST_FIX: Final = "See 'sensor-tui query --list' for the files there are"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which readings are meant; times in seconds since the epoch, None where it does not matter."""
+
+    sensor: str | None = None
+    city: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """First and last time."""
+        return (
+            -math.inf if self.since is None else self.since,
+            math.inf if self.until is None else self.until,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SensorFile:
+    """A file that a sensor writes; `newest` in seconds since the epoch."""
+
+    source: str
+    path: str
+    sensor_id: str | None
+    city: str
+    newest: float | None
+    problem: str = ""
+    """Why it cannot be read."""
+
+
+async def query_file(
+    root: Path,
+    source: str,
+    sql: str,
+    clock: Clock,
+    *,
+    limit: int,
+    known: "Place | None" = None,
+    seconds: float = QUERY_SECONDS,
+) -> Table:
+    """Rows of one SQLite file, by its path relative to the data root; `known` where it is one that is read.
+
+    Raises:
+        UsageError: there is no such file under the root, or the query is not understood or would change it.
+        SourceFileError, StorageError: the file cannot be used, or it takes too long.
+    """
+    from sensor_tui.storage.query import query_path
+
+    path = known.path if known is not None else path_under(root, source)
+    return await query_path(source, path, sql, clock, limit=limit, seconds=seconds)
+
+
+def path_under(root: Path, source: str) -> str:
+    """Where a file under the data root is, which must not lead out of it, nor into our own state.
+
+    Raises:
+        UsageError: there is none, or it lies elsewhere.
+    """
+    base = (root if root.is_dir() else root.parent).resolve()
+    try:
+        path = (base / source).resolve()
+        inside = path.is_relative_to(base) and not any(
+            part.startswith(".") for part in path.relative_to(base).parts
+        )
+        found = inside and path.is_file()
+    except (OSError, ValueError):
+        found = False
+    if not found:
+        raise UsageError(f"There is no file {source!r} under {root}", fix=_LIST_FIX)
+    return str(path)
+
+
+class FileQueries:
+    """Questions to the sensor files under a root, with no need of a service. Close it afterwards."""
+
+    def __init__(self, request: SyncRequest, clock: Clock) -> None:
+        from sensor_tui.storage.query_threads import FileThreads
+
+        self._request = request
+        self._clock = clock
+        self._threads = FileThreads(clock, threads=2, name="sensor-query")
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.close()
+
+    async def files(self, wanted: Wanted | None = None) -> list[SensorFile]:
+        """The files there are, in the order of their names; of one sensor or city where that is wanted.
+
+        Raises:
+            StorageError: the root is missing.
+        """
+        from sensor_tui.storage.store import SqliteStore
+
+        store = SqliteStore(
+            self._request.root, clock=self._clock, state_dir=self._request.state_dir, read_only=True
+        )
+        try:
+            await store.open()
+            problems = dict((await store.scan()).problems)
+            places = [(file.key, str(store.path(file.key)), file.city) for file in store.files()]
+        finally:
+            await store.close()
+        found = [await self._facts(*place) for place in places]
+        found += [
+            SensorFile(source, "", None, "", None, problem)
+            for source, problem in problems.items()
+            if source not in {file.source for file in found}
+        ]
+        return sorted((file for file in found if _fits(file, wanted)), key=lambda file: file.source)
+
+    async def newest(self, wanted: Wanted, *, limit: int) -> tuple[Table, list[str]]:
+        """The newest readings of all files that are meant, the newest first; and what could not be read.
+
+        Raises:
+            StorageError: the root is missing.
+            UsageError: no file fits.
+        """
+        began = self._clock.monotonic()
+        files, problems = await self._usable(wanted)
+        files.sort(key=lambda file: -math.inf if file.newest is None else file.newest, reverse=True)
+        kept: list[tuple[float, int, int, tuple[Any, ...]]] = []
+        columns: list[tuple[str, ...]] = []
+        for index, file in enumerate(files):
+            columns.append(())
+            if len(kept) > limit and (file.newest or -math.inf) < kept[0][0]:
+                continue
+            try:
+                columns[-1], rows = await self._rows(file, wanted, limit + 1)
+            except SourceFileError as error:
+                problems.append(str(error))
+                continue
+            for moment, row in rows:
+                entry = (moment, -index, row[0], row)
+                if len(kept) <= limit:
+                    heapq.heappush(kept, entry)
+                else:
+                    heapq.heappushpop(kept, entry)
+        kept.sort(key=lambda entry: entry[:3], reverse=True)
+        table = _joined(files, columns, kept[:limit])
+        took = round(self._clock.monotonic() - began, 3)
+        return Table(table.columns, table.rows, complete=len(kept) <= limit, seconds=took), problems
+
+    async def count(self, wanted: Wanted) -> tuple[Table, list[str]]:
+        """How many readings each file has that is meant; raises as `newest`."""
+        began = self._clock.monotonic()
+        files, problems = await self._usable(wanted)
+        rows: list[list[Cell]] = []
+        for file in files:
+            try:
+                rows.append([file.source, file.sensor_id, file.city, await self._count(file, wanted)])
+            except SourceFileError as error:
+                problems.append(str(error))
+        took = round(self._clock.monotonic() - began, 3)
+        return Table([SOURCE_COLUMN, "sensor_id", "city", "count"], rows, seconds=took), problems
+
+    async def sql(
+        self, wanted: Wanted, sql: str, *, limit: int, seconds: float = QUERY_SECONDS
+    ) -> tuple[Table, list[str]]:
+        """The same query over every file that is meant, with a column for the file where there are several.
+
+        Raises:
+            UsageError: no file fits, or the query is not understood.
+            StorageError: the root is missing, or it takes too long.
+        """
+        from sensor_tui.storage.query import query_path
+
+        files, problems = await self._usable(wanted)
+        tables: list[tuple[str, Table]] = []
+        rows = 0
+        for file in files:
+            if rows > limit:
+                break
+            try:
+                table = await query_path(
+                    file.source, file.path, sql, self._clock, limit=limit + 1 - rows, seconds=seconds
+                )
+            except SourceFileError as error:
+                problems.append(str(error))
+                continue
+            rows += len(table.rows)
+            tables.append((file.source, table))
+        return _stacked(tables, limit, labelled=len(files) > 1), problems
+
+    async def _usable(self, wanted: Wanted) -> tuple[list[SensorFile], list[str]]:
+        """The files that are meant and can be read, and what is wrong with the others."""
+        files = await self.files(wanted)
+        problems = [file.problem for file in files if file.problem]
+        usable = [file for file in files if not file.problem]
+        if not usable and not problems:
+            raise UsageError("No sensor file fits", fix=_LIST_FIX)
+        return usable, problems
+
+    async def _count(self, file: SensorFile, wanted: Wanted) -> int:
+        from sensor_tui.storage.query_newest import NewestReader
+
+        reader = await self._threads.patiently(partial(NewestReader, file.source, file.path))
+        total = 0
+        try:
+            await self._threads.patiently(partial(reader.seek, *wanted.span))
+            while (step := await self._threads.patiently(reader.count_step)) is not None:
+                total += step[0]
+                if step[1]:
+                    await self._clock.sleep(step[1])
+        finally:
+            await self._threads.run(reader.close)
+        return total
+
+    async def _facts(self, key: str, path: str, city: str) -> SensorFile:
+        from sensor_tui.storage.query_newest import NewestReader
+
+        try:
+            reader = await self._threads.patiently(partial(NewestReader, key, path))
+            try:
+                newest = await self._threads.patiently(reader.newest)
+            finally:
+                await self._threads.run(reader.close)
+        except SourceFileError as error:
+            return SensorFile(key, path, None, city, None, str(error))
+        return SensorFile(key, path, newest.sensor_id, city, newest.time)
+
+    async def _rows(
+        self, file: SensorFile, wanted: Wanted, limit: int
+    ) -> tuple[tuple[str, ...], list[tuple[float, tuple[Any, ...]]]]:
+        from sensor_tui.storage.query_newest import NewestReader
+
+        reader = await self._threads.patiently(partial(NewestReader, file.source, file.path))
+        rows: list[tuple[float, tuple[Any, ...]]] = []
+        try:
+            await self._threads.patiently(partial(reader.seek, *wanted.span))
+            while (
+                step := await self._threads.patiently(partial(reader.step, limit - len(rows)))
+            ) is not None:
+                rows += step[0]
+                if step[1]:
+                    await self._clock.sleep(step[1])
+            return reader.columns, rows
+        finally:
+            await self._threads.run(reader.close)
+
+
+def _fits(file: SensorFile, wanted: Wanted | None) -> bool:
+    if wanted is None or (wanted.sensor is None and wanted.city is None):
+        return True
+    if file.problem and file.sensor_id is None:
+        return False
+    sensor_fits = wanted.sensor is None or file.sensor_id == wanted.sensor
+    return sensor_fits and (wanted.city is None or file.city.casefold() == wanted.city.casefold())
+
+
+def _joined(
+    files: Sequence[SensorFile],
+    columns: Sequence[Sequence[str]],
+    rows: Sequence[tuple[float, int, int, tuple[Any, ...]]],
+) -> Table:
+    """Rows of several files under all of their columns; and the file, where there are several."""
+    from sensor_tui.storage.query import cell_of
+
+    every = list(dict.fromkeys(name for names in columns for name in names))
+    places = [[names.index(name) if name in names else None for name in every] for names in columns]
+    several = len(files) > 1
+    cells: list[list[Cell]] = []
+    for _, index, _, row in rows:
+        line = [None if at is None else cell_of(row[at]) for at in places[-index]]
+        cells.append([*line, files[-index].source] if several else line)
+    return Table([*every, SOURCE_COLUMN] if several else every, cells)
+
+
+def _stacked(tables: Sequence[tuple[str, Table]], limit: int, *, labelled: bool) -> Table:
+    """Results of the same query one after another, under the columns of all."""
+    every = list(dict.fromkeys(name for _, table in tables for name in table.columns))
+    alike = all(list(table.columns) == list(tables[0][1].columns) for _, table in tables)
+    columns: list[str] = list(tables[0][1].columns) if tables and alike else every
+    rows: list[list[Cell]] = []
+    for source, table in tables:
+        for row in table.rows:
+            if alike:
+                line = list(row)
+            else:
+                named = dict(zip(table.columns, row, strict=True))
+                line = [named.get(name) for name in columns]
+            rows.append([source, *line] if labelled else line)
+    complete = len(rows) <= limit and all(table.complete for _, table in tables)
+    head = [SOURCE_COLUMN, *columns] if labelled else columns
+    return Table(head, rows[:limit], complete, seconds=round(sum(table.seconds for _, table in tables), 3))

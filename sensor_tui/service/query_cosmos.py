@@ -1,0 +1,147 @@
+"""Questions to Cosmos DB: its answers as a table, with what they cost."""
+
+import asyncio
+import json
+import math
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import aiohttp
+
+from sensor_tui.errors import SinkUnreachable
+from sensor_tui.model.clock import Clock
+from sensor_tui.model.reading import utc_text
+from sensor_tui.model.table import Cell, Table
+from sensor_tui.service.cosmos_options import cosmos_options
+from sensor_tui.service.query import QUERY_SECONDS, Wanted
+from sensor_tui.sync.sinks.cosmos.query import CosmosQuery
+
+if TYPE_CHECKING:
+    from sensor_tui.config import Settings
+
+Ask = Callable[[CosmosQuery], AsyncIterator[Any]]
+
+VALUE_COLUMN: Final = "value"
+"""Column of results that are no documents."""
+_CHARGE: Final = "x-ms-request-charge"
+_FIRST: Final[tuple[str, ...]] = ("id", "sensorId", "timestamp", "city")
+_MOST_COUNTS: Final = 10_000
+"""Parts that a count may come in, one of each range of keys."""
+
+
+class MeteredQuery(CosmosQuery):
+    """Adds up what every request costs, also of pages that are empty."""
+
+    request_units = 0.0
+
+    async def __aenter__(self) -> Self:
+        await self._connection.open()
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(self._note)
+        trace.freeze()
+        self._connection.session.trace_configs.append(trace)
+        return await super().__aenter__()
+
+    async def _note(
+        self, _session: aiohttp.ClientSession, _context: SimpleNamespace, end: aiohttp.TraceRequestEndParams
+    ) -> None:
+        try:
+            self.request_units += float(end.response.headers.get(_CHARGE, 0))
+        except ValueError:
+            return
+
+
+async def query_cosmos(
+    settings: "Settings", clock: Clock, sql: str, *, limit: int, seconds: float = QUERY_SECONDS
+) -> Table:
+    """What a query finds in the container, at most `limit` results.
+
+    Raises:
+        ConfigError: endpoint or key are missing.
+        SinkError: Cosmos DB cannot be reached, refuses us, or takes too long.
+        UsageError: the query is not understood.
+    """
+    return await _ask(settings, clock, lambda query: query.select(sql), limit=limit, seconds=seconds)
+
+
+async def newest_documents(settings: "Settings", clock: Clock, wanted: Wanted, *, limit: int) -> Table:
+    """The newest documents that are meant, the newest first; raises as `query_cosmos`."""
+    conditions, terms = _conditions(wanted)
+    head = f"SELECT TOP {limit + 1} * FROM c"
+
+    def ask(query: CosmosQuery) -> AsyncIterator[Any]:
+        return query.select(
+            head, conditions, f'{_where(settings, conditions, terms)} ORDER BY c["timestamp"] DESC'
+        )
+
+    return await _ask(settings, clock, ask, limit=limit, seconds=QUERY_SECONDS)
+
+
+async def count_documents(settings: "Settings", clock: Clock, wanted: Wanted) -> Table:
+    """How many documents are meant, as a table of one cell; raises as `query_cosmos`."""
+    conditions, terms = _conditions(wanted)
+
+    def ask(query: CosmosQuery) -> AsyncIterator[Any]:
+        return query.select("SELECT VALUE COUNT(1) FROM c", conditions, _where(settings, conditions, terms))
+
+    table = await _ask(settings, clock, ask, limit=_MOST_COUNTS, seconds=QUERY_SECONDS)
+    total = sum(row[0] for row in table.rows if isinstance(row[0], int | float))
+    return Table(["count"], [[total]], seconds=table.seconds, request_units=table.request_units)
+
+
+async def _ask(settings: "Settings", clock: Clock, ask: Ask, *, limit: int, seconds: float) -> Table:
+    options = cosmos_options(settings)
+    began = clock.monotonic()
+    found: list[Any] = []
+    query = MeteredQuery(options, clock)
+    try:
+        async with asyncio.timeout(seconds), query, aclosing(ask(query)) as results:  # type: ignore[type-var]
+            async for result in results:
+                found.append(result)
+                if len(found) > limit:
+                    break
+    except TimeoutError:
+        raise SinkUnreachable(
+            f"{options.host} has not answered the query within {seconds:.0f} s",
+            fix="Narrow it, best to one value of the partition key",
+        ) from None
+    took = round(clock.monotonic() - began, 3)
+    columns, rows = table_of(found[:limit])
+    units = round(query.request_units, 2)
+    return Table(columns, rows, complete=len(found) <= limit, seconds=took, request_units=units)
+
+
+def table_of(results: Sequence[Any]) -> tuple[list[str], list[list[Cell]]]:
+    """Documents under all of their fields, what tells them apart first; other results in one column."""
+    documents = [each if isinstance(each, dict) else {VALUE_COLUMN: each} for each in results]
+    names = dict.fromkeys(str(name) for document in documents for name in document)
+    columns = [name for name in _FIRST if name in names]
+    columns += [name for name in names if name not in _FIRST and not name.startswith("_")]
+    columns += [name for name in names if name.startswith("_")]
+    return columns, [[_cell(document.get(name)) for name in columns] for document in documents]
+
+
+def _cell(value: Any) -> Cell:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, str | int | float) or value is None:
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _conditions(wanted: Wanted) -> tuple[dict[str, Any], list[str]]:
+    """Fields with the value they must have, and further terms."""
+    fields = {"city": wanted.city, "sensorId": wanted.sensor}
+    bounds = ((">=", wanted.since), ("<=", wanted.until))
+    terms = [f'c["timestamp"] {sign} "{utc_text(moment)}"' for sign, moment in bounds if moment is not None]
+    return {name: value for name, value in fields.items() if value is not None}, terms
+
+
+def _where(settings: "Settings", conditions: Mapping[str, Any], terms: Sequence[str]) -> str:
+    """Further terms, after those that the conditions become; one on the partition key becomes none."""
+    if not terms:
+        return ""
+    others = conditions.keys() - {cosmos_options(settings).key_field}
+    return f"{'AND' if others else 'WHERE'} {' AND '.join(terms)}"
