@@ -10,6 +10,7 @@ BENCHMARKS = {
     "sensor": "a sensor's insert latency while its million-row file is uploaded",
     "idle": "1,000 idle files polled each second",
     "startup": "start-up time of the command",
+    "terminal": "bytes to the terminal, beside the stock DataTable",
     "screen": "the dashboard: CPU, key press to paint, bytes, first paint",
 }
 
