@@ -10,15 +10,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from aiohttp import web
+
 from sensor_tui.model.clock import SystemClock
 from sensor_tui.model.progress import EngineState
+from sensor_tui.model.sensor import Series
 from sensor_tui.model.source import FeedStatus
-from sensor_tui.model.unit import HostState, Role, Unit, UnitState, UnitStats, unit_id
+from sensor_tui.model.unit import HostState, LogLine, Role, Unit, UnitState, UnitStats, unit_id
 from sensor_tui.service.board import Board, View
 from sensor_tui.service.fleet_board import FleetView
-from sensor_tui.service.server import Server
+from sensor_tui.service.server import Server, json_answer
 from sensor_tui.service.sockets import claim
-from sensor_tui.service.wire import EngineReport, LaneReport, TotalsReport
+from sensor_tui.service.wire import EngineReport, LaneReport, Throughput, TotalsReport
 
 UNITS = 200
 SENSORS = 1000
@@ -126,13 +129,41 @@ class Made:
 
 
 class Unasked:
-    """The rest of the API, which no benchmark asks for."""
+    """The rest of the actions, which no benchmark asks for."""
 
     def __init__(self, board: Board) -> None:
         self.board = board
 
+    async def throughput(self, _since: float) -> Throughput:
+        """No history."""
+        return Throughput(points=())
+
     def __getattr__(self, name: str) -> Any:
         raise NotImplementedError(name)
+
+
+class Readings:
+    """What screens ask about readings and logs: there is nothing."""
+
+    def table(self) -> list[web.RouteDef]:
+        """Every path there is."""
+        return [
+            web.get("/v1/recent", self.recent),
+            web.get("/v1/series", self.series),
+            web.get("/v1/logs", self.logs),
+        ]
+
+    async def recent(self, _: web.Request) -> web.Response:
+        """No values from before."""
+        return json_answer({}, kind=dict[str, list[float]])
+
+    async def series(self, request: web.Request) -> web.Response:
+        """No values of any time."""
+        return json_answer(Series(request.query["sensor"], "temperature"))
+
+    async def logs(self, _: web.Request) -> web.Response:
+        """No lines."""
+        return json_answer([], kind=list[LogLine])
 
 
 async def serve(data: Path, *, still: bool) -> None:
@@ -141,7 +172,7 @@ async def serve(data: Path, *, still: bool) -> None:
     board = Board(made.view, clock=made.clock)
     board.show_fleet(made.fleet)
     claimed = claim(data / ".sensor-tui")
-    server = Server(Unasked(board))
+    server = Server(Unasked(board), Readings())
     await server.serve_socket(claimed.listener)
     watching = asyncio.ensure_future(board.watch())
     print(claimed.path, flush=True)

@@ -124,3 +124,5 @@ class Series:
     """Readings the points stand for; more than there are points where it was thinned."""
     measures: Sequence[str] = ()
     """Measures this sensor has at all."""
+    complete: bool = True
+    """False where there were more readings than may be read: every so many were left out."""

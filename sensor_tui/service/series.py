@@ -119,6 +119,7 @@ def _series(
         anomalies=_spread(flagged, points),
         readings=len(read),
         measures=tuple(measures),
+        complete=all(each.points.complete for each in readers),
     )
 
 

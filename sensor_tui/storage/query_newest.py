@@ -1,0 +1,160 @@
+"""The newest readings of a sensor's file, whole rows, in statements that never keep the sensor waiting."""
+
+import math
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from sensor_tui.errors import SourceFileError
+from sensor_tui.storage.files import explain
+from sensor_tui.storage.schema import quote
+from sensor_tui.storage.series import SeriesConnection, time_of
+from sensor_tui.storage.tracked import READ_TARGET, Pace
+
+T = TypeVar("T")
+
+_LEAST_REST: Final = 0.004
+_MOST_REST: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What the newest row of a file says; times in seconds since the epoch."""
+
+    sensor_id: str | None
+    time: float | None
+
+
+class NewestReader:
+    """Reads one file backwards. Its methods are for a thread."""
+
+    def __init__(self, key: str, path: str) -> None:
+        """Open the file.
+
+        Raises:
+            SourceFileError, FileBusy: it cannot be used now.
+        """
+        self._key = key
+        self._path = path
+        self._connection = self._guarded(lambda: _RowConnection(path))
+        self._pace = Pace(200, least=20, most=2000, target=READ_TARGET)
+        self._span = Pace(4000, least=250, most=50_000, target=READ_TARGET)
+        self._low = self._high = 0
+        self._since, self._until = -math.inf, math.inf
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of its rows."""
+        return self._connection.schema.reading.columns
+
+    def newest(self) -> Newest:
+        """What its newest row says."""
+        return self._guarded(self._newest)
+
+    def seek(self, since: float, until: float) -> None:
+        """Find where readings from `since` to `until` lie."""
+        self._guarded(lambda: self._seek(since, until))
+
+    def step(self, limit: int) -> tuple[list[tuple[float, tuple[Any, ...]]], float] | None:
+        """The next older rows with their times, at most `limit`, and the seconds that the sensor is due then.
+
+        None when there are no more.
+        """
+        if self._low >= self._high or limit <= 0:
+            return None
+        return self._guarded(lambda: self._step(limit))
+
+    def count_step(self) -> tuple[int, float] | None:
+        """Rows in the next stretch, and the seconds that the sensor is due then; None at the end."""
+        if self._low >= self._high:
+            return None
+        return self._guarded(self._count_step)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def _count_step(self) -> tuple[int, float]:
+        end = min(self._high, self._low + self._span.limit)
+        rows = self._connection.count(self._low, end)
+        self._span.observe(end - self._low, self._connection.seconds)
+        self._low = end
+        return rows, self._rest()
+
+    def _rest(self) -> float:
+        if not self._connection.rollback:
+            return 0.0
+        return min(_MOST_REST, max(_LEAST_REST, 2 * self._connection.seconds))
+
+    def _newest(self) -> Newest:
+        _, last = self._connection.ends()
+        sensor, raw = self._connection.facts(last)
+        return Newest(str(sensor) if isinstance(sensor, str | int) else None, time_of(raw))
+
+    def _seek(self, since: float, until: float) -> None:
+        first, last = self._connection.ends()
+        self._since, self._until = since, until
+        self._low = first - 1
+        if since > -math.inf:
+            self._low = self._connection.first_from(since, first, last) - 1
+        self._high = last
+        if until < math.inf:
+            after = math.nextafter(until, math.inf)
+            self._high = self._connection.first_from(after, self._low + 1, last) - 1
+
+    def _step(self, limit: int) -> tuple[list[tuple[float, tuple[Any, ...]]], float]:
+        wanted = min(limit, self._pace.limit)
+        rows = self._connection.backwards(self._low, self._high, wanted)
+        self._pace.observe(len(rows), self._connection.seconds)
+        self._high = self._low if len(rows) < wanted else rows[-1][0] - 1
+        found = []
+        at = self._connection.schema.reading.timestamp
+        for row in rows:
+            time = None if at is None else time_of(row[at])
+            moment = -math.inf if time is None else time
+            if self._since <= moment <= self._until:
+                found.append((moment, row))
+        return found, self._rest()
+
+    def _guarded(self, job: Callable[[], T]) -> T:
+        try:
+            return job()
+        except (SourceFileError, sqlite3.Error, OSError) as error:
+            raise explain(self._key, self._path, error) from error
+
+
+class _RowConnection(SeriesConnection):
+    """A connection for whole rows."""
+
+    def load_schema(self, definition: str | None) -> None:
+        super().load_schema(definition)
+        self._db.execute("DROP TABLE IF EXISTS temp.batch").close()
+        self._db.execute(self.schema.make_batch).close()
+
+    def facts(self, row_id: int) -> tuple[Any, Any]:
+        """Sensor id and stored time of a row."""
+        time, sensor = self.ask("facts", self.schema.facts, (row_id,), width=2)
+        return sensor, time
+
+    def count(self, low: int, high: int) -> int:
+        """Number of rows in (low, high]."""
+        name = self.schema.row_id
+        select = f"SELECT count(*) FROM {self.schema.table} WHERE {name} > ? AND {name} <= ?"
+        (rows,) = self.ask("count", select, (low, high), width=1)
+        return int(rows)
+
+    def backwards(self, low: int, high: int, limit: int) -> list[tuple[Any, ...]]:
+        """Rows in (low, high], the newest first, at most `limit`."""
+        schema = self.schema
+        into = ", ".join(f"c{index}" for index in range(len(schema.reading.columns)))
+        names = ", ".join([schema.row_id, *map(quote, schema.reading.columns[1:])])
+        self.run(
+            "newest",
+            f"INSERT INTO temp.batch ({into}) SELECT {names} FROM {schema.table} NOT INDEXED"
+            f" WHERE {schema.row_id} > ? AND {schema.row_id} <= ? ORDER BY {schema.row_id} DESC LIMIT ?",
+            (low, high, limit),
+        )
+        rows = self._db.execute(f"SELECT {into} FROM temp.batch ORDER BY rowid").fetchall()
+        self._db.execute("DELETE FROM temp.batch").close()
+        return rows
