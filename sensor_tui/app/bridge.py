@@ -4,11 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Protocol, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-import httpx
-
-from sensor_tui.app.translate import Translator, letter_row, minute, text_of
 from sensor_tui.errors import SensorTuiError, ServiceError
 from sensor_tui.model.action import ActionKind, ActionOptions, ActionRun, LoggedAction, Plan
 from sensor_tui.model.check import Check, CheckInfo
@@ -18,7 +16,10 @@ from sensor_tui.model.overview import Link, Overview
 from sensor_tui.model.sensor import Series
 from sensor_tui.model.table import Table
 from sensor_tui.model.unit import LogLine
-from sensor_tui.service.client import ServiceClient, Update
+
+if TYPE_CHECKING:
+    from sensor_tui.app.translate import Translator
+    from sensor_tui.service.client import ServiceClient, Update
 
 T = TypeVar("T")
 
@@ -33,11 +34,11 @@ class Services(Protocol):
 
     started: bool
 
-    def find(self) -> ServiceClient | None:
+    def find(self) -> "ServiceClient | None":
         """A client of the one that runs; None where none does."""
         ...
 
-    async def start(self) -> ServiceClient:
+    async def start(self) -> "ServiceClient":
         """Start one where none runs."""
         ...
 
@@ -59,7 +60,7 @@ class Bridge:
         self._start = start
         self._patient_until = clock.monotonic() + patience
         self._client: ServiceClient | None = None
-        self._translator = Translator()
+        self._translator: Translator | None = None
         self._latest = Overview()
         self._news = asyncio.Event()
         self._look_again = asyncio.Event()
@@ -103,19 +104,28 @@ class Bridge:
         return (await self._asked(lambda client: client.sync())).message
 
     async def letters(self, *, offset: int = 0, limit: int = 100) -> LetterRows:
+        from sensor_tui.app.translate import letter_row
+
         page = await self._asked(lambda client: client.letters(offset=offset, limit=limit))
         return LetterRows(tuple(letter_row(each) for each in page.letters), page.total, page.next_offset)
 
     async def letter(self, letter: int) -> LetterRow:
+        from sensor_tui.app.translate import letter_row
+
         return letter_row(await self._asked(lambda client: client.letter(letter)))
 
     async def retry(self, letters: Sequence[int] | None) -> str:
+        from sensor_tui.app.translate import text_of
+
         return text_of(await self._asked(lambda client: client.retry(letters)), "will be sent again")
 
     async def drop(self, letters: Sequence[int] | None) -> str:
+        from sensor_tui.app.translate import text_of
+
         return text_of(await self._asked(lambda client: client.drop(letters)), "dropped")
 
     async def minutes(self, since: float) -> Sequence[Minute]:
+        from sensor_tui.app.translate import minute
         from sensor_tui.service.merge import iso
 
         history = await self._asked(lambda client: client.throughput(iso(since)))
@@ -129,6 +139,8 @@ class Bridge:
         tail: int | None = None,
         follow: bool = True,
     ) -> AsyncIterator[Sequence[LogLine]]:
+        import httpx
+
         client = self._need()
         try:
             async for batch in client.logs(units, since=since, tail=tail, follow=follow):
@@ -170,10 +182,10 @@ class Bridge:
     async def stop_service(self) -> str:
         return "the service is stopped" if await self._services.stop() else "no service was running"
 
-    async def _asked(self, ask: Callable[[ServiceClient], Coroutine[Any, Any, T]]) -> T:
+    async def _asked(self, ask: Callable[["ServiceClient"], Coroutine[Any, Any, T]]) -> T:
         return await ask(self._need())
 
-    def _need(self) -> ServiceClient:
+    def _need(self) -> "ServiceClient":
         if self._client is None:
             raise ServiceError(
                 self._latest.problem or _NO_SERVICE, fix="Start it with 'sensor-tui service start'"
@@ -182,6 +194,8 @@ class Bridge:
 
     async def _follow(self) -> None:
         """Keep `_latest` up to date, whatever becomes of the service."""
+        # What speaks to the service takes half a second to load: after the first paint, beside the screen.
+        await asyncio.to_thread(import_module, "sensor_tui.app.translate")
         while True:
             self._look_again.clear()
             try:
@@ -207,7 +221,7 @@ class Bridge:
             finally:
                 await self._let_go()
 
-    async def _listen(self, client: ServiceClient) -> None:
+    async def _listen(self, client: "ServiceClient") -> None:
         """Take every event; returns once the service is gone for good."""
         said_goodbye = False
         async for update in client.events():
@@ -224,7 +238,11 @@ class Bridge:
             return False
         return client is None
 
-    def _taken(self, update: Update) -> Overview:
+    def _taken(self, update: "Update") -> Overview:
+        from sensor_tui.app.translate import Translator
+
+        if self._translator is None:
+            self._translator = Translator()
         overview = self._translator.take(update, self._latest)
         return replace(overview, embedded=self._services.started)
 

@@ -91,14 +91,14 @@ def verdict_of(
         return Verdict.UNREADABLE if problem else Verdict.UNKNOWN
     usual = UNKNOWN_CADENCE if cadence is None else cadence
     age = now - newest
-    found = [
-        (age > max(LEAST_SILENT, SILENT_AFTER * usual), Verdict.SILENT),
-        (age > max(LEAST_LATE, LATE_AFTER * usual), Verdict.LATE),
-        (bool(problem), Verdict.UNREADABLE),
-        (anomalous, Verdict.ANOMALOUS),
-        (flat, Verdict.FLAT),
-    ]
-    return next((verdict for true, verdict in found if true), Verdict.FRESH)
+    if age > LEAST_LATE and age > LATE_AFTER * usual:
+        silent = age > LEAST_SILENT and age > SILENT_AFTER * usual
+        return Verdict.SILENT if silent else Verdict.LATE
+    if problem:
+        return Verdict.UNREADABLE
+    if anomalous:
+        return Verdict.ANOMALOUS
+    return Verdict.FLAT if flat else Verdict.FRESH
 
 
 def order(verdict: Verdict) -> int:

@@ -1,7 +1,8 @@
 """Embedding the service: the one that runs is found, or one is started as a process of its own."""
 
+import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sensor_tui.errors import OwnedElsewhere
 from sensor_tui.model.clock import Clock
@@ -9,6 +10,12 @@ from sensor_tui.service.request import SyncRequest
 
 if TYPE_CHECKING:
     from sensor_tui.service.client import ServiceClient
+
+
+_OF_THE_SCREEN: Final = frozenset(
+    {"SENSOR_TUI_WEB", "TEXTUAL_DRIVER", "TEXTUAL_FPS", "TEXTUAL_COLOR_SYSTEM", "COLUMNS", "LINES"}
+)
+"""Variables that are about the dashboard, which a service that outlives it does not inherit."""
 
 
 class Embedding:
@@ -30,7 +37,8 @@ class Embedding:
         self._request = request
         self._options = tuple(options)
         self._clock = clock
-        self._environment = environment
+        own = os.environ if environment is None else environment
+        self._environment = {name: value for name, value in own.items() if name not in _OF_THE_SCREEN}
 
     def find(self) -> "ServiceClient | None":
         """A client of the service that runs; None where none does.

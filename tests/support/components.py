@@ -34,7 +34,10 @@ _FIND: dict[str, tuple[Callable[[], bool], str]] = {
         ),
     ),
     "tmux": (lambda: shutil.which("tmux") is not None, "install tmux"),
-    "chromium": (lambda: shutil.which("chromium") is not None, "install chromium"),
+    "chromium": (
+        lambda: any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
+        "install chromium",
+    ),
 }
 
 

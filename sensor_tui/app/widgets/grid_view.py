@@ -128,9 +128,9 @@ class GridView(ScrollView, can_focus=True):
         return tuple(c for c in self.columns if c.key in self._wanted_columns) or self.columns[:1]
 
     def _lay_out(self) -> None:
-        columns = self._columns_shown()
-        self._skip = min(self._skip, last_skip(columns, self.size.width))
-        layout = lay_out(columns, self.size.width, self._skip)
+        columns, width = self._columns_shown(), self.scrollable_content_region.width
+        self._skip = min(self._skip, last_skip(columns, width))
+        layout = lay_out(columns, width, self._skip)
         if layout != self._painter.layout:
             self._painter.layout = layout
             self._painter.forget()
@@ -169,6 +169,8 @@ class GridView(ScrollView, can_focus=True):
             self.set_reactive(GridView.virtual_size, size)
         else:
             self.virtual_size = size
+            # the scroll bar takes its column once it is there
+            self.call_after_refresh(self._lay_out)
 
     def _repaint(self, before: Sequence[str | Heading], rows_before: Mapping[str, Row]) -> None:
         lines, rows = self._rows.lines, self._rows.all

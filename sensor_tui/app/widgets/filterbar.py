@@ -1,0 +1,166 @@
+"""The filter of a screen: typed, live, with its history; shown for as long as it hides anything."""
+
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from sensor_tui.app.filter import Filter, FilterError, parse
+from sensor_tui.app.format import count as shown_count
+from sensor_tui.app.format import plain
+
+HISTORY: Final = 50
+
+
+class FilterInput(Input):
+    """The line a filter is typed into."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Close", show=True),
+        Binding("up", "history(-1)", "Earlier", show=True),
+        Binding("down", "history(1)", "Later", show=False),
+    ]
+
+    class Left(Message):
+        """The operator closed the line and keeps what is typed."""
+
+    def action_leave(self) -> None:
+        """Close the line."""
+        self.post_message(self.Left())
+
+    def action_history(self, step: int) -> None:
+        """Take an earlier or a later filter."""
+        bar = self.query_ancestor(FilterBar)
+        self.value = bar.recall(step, self.value)
+        self.cursor_position = len(self.value)
+
+
+class FilterBar(Horizontal):
+    """One line above the footer; away while there is no filter and none is typed."""
+
+    DEFAULT_CSS = """
+    FilterBar {
+        height: 1; width: 100%; padding: 0 1; display: none; background: $surface;
+        &.-open, &.-set { display: block; }
+        FilterInput { width: 1fr; height: 1; border: none; padding: 0; background: $surface; display: none; }
+        #filter-label { width: auto; height: 1; color: $text-accent; }
+        #filter-note { width: auto; max-width: 60%; height: 1; padding-left: 1; color: $text-muted;
+            text-wrap: nowrap; text-overflow: ellipsis; }
+        &.-open FilterInput { display: block; }
+        &.-wrong #filter-note { color: $text-error; }
+    }
+    """
+
+    class Changed(Message):
+        """Another filter is wanted; `wanted` is parsed."""
+
+        def __init__(self, wanted: Filter) -> None:
+            super().__init__()
+            self.wanted = wanted
+
+    class Closed(Message):
+        """The line was closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+        """What filters now."""
+        self._counts: tuple[int, int] | None = None
+        self._history: list[str] = []
+        self._back = 0
+        self._draft = ""
+
+    def compose(self) -> ComposeResult:
+        yield Static("filter: ", id="filter-label", markup=False)
+        field = FilterInput(compact=True, select_on_focus=False)
+        field.can_focus = False
+        yield field
+        yield Static("", id="filter-note", markup=False)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is being typed into."""
+        return self.has_class("-open")
+
+    def open(self) -> None:
+        """Begin to type."""
+        self.add_class("-open")
+        field = self.query_one(FilterInput)
+        field.can_focus = True
+        field.value = self.text
+        field.cursor_position = len(self.text)
+        self._back = 0
+        self._label()
+        field.focus()
+
+    def close(self) -> None:
+        """Keep what filters and go back to where the keys were."""
+        if self.text and (not self._history or self._history[-1] != self.text):
+            self._history = [*self._history, self.text][-HISTORY:]
+        self.remove_class("-open", "-wrong")
+        self.query_one(FilterInput).can_focus = False
+        self._label()
+        self.post_message(self.Closed())
+
+    def clear(self) -> None:
+        """No filter any more."""
+        self._take("")
+        self.query_one(FilterInput).value = ""
+
+    def recall(self, step: int, typed: str) -> str:
+        """What was filtered by before, a step further back or forth from what is typed."""
+        if not self._back:
+            self._draft = typed
+        self._back = max(0, min(len(self._history), self._back - step))
+        return self._history[-self._back] if self._back else self._draft
+
+    def count(self, counts: tuple[int, int] | None) -> None:
+        """How many are shown of how many."""
+        if counts != self._counts:
+            self._counts = counts
+            self._label()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while typing."""
+        event.stop()
+        if self.is_open:
+            self._take(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Done typing."""
+        event.stop()
+        self.close()
+
+    def on_filter_input_left(self, event: FilterInput.Left) -> None:
+        """Done typing, too."""
+        event.stop()
+        self.close()
+
+    def _take(self, text: str) -> None:
+        try:
+            wanted = parse(text)
+        except FilterError as error:
+            self.add_class("-wrong")
+            self.query_one("#filter-note", Static).update(Content(plain(str(error))))
+            return
+        self.remove_class("-wrong")
+        if text != self.text:
+            self.text = text
+            self.post_message(self.Changed(wanted))
+        self._label()
+
+    def _label(self) -> None:
+        self.set_class(bool(self.text), "-set")
+        if self.has_class("-wrong"):
+            return
+        shown = (
+            ""
+            if self._counts is None
+            else f"({shown_count(self._counts[0])} of {shown_count(self._counts[1])})"
+        )
+        note = shown if self.is_open else " ".join(filter(None, (plain(self.text), shown)))
+        self.query_one("#filter-note", Static).update(Content(note))
