@@ -5,9 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, cast
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
+from textual.messages import InBandWindowResize
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.timer import Timer
@@ -25,7 +27,7 @@ from sensor_tui.app.keymap import APP_KEYS, PLACES
 from sensor_tui.app.palette import DashboardCommands
 from sensor_tui.app.port import Port
 from sensor_tui.app.screens.dialogs import AskDialog, ChooseDialog, InputDialog, LiveDialog, TextDialog
-from sensor_tui.app.widgets.filterbar import FilterBar
+from sensor_tui.app.widgets.filterbar import FilterBar, FilterInput
 from sensor_tui.errors import SensorTuiError
 from sensor_tui.model.action import ActionKind
 from sensor_tui.model.clock import Clock
@@ -169,7 +171,7 @@ class DashboardApp(App[str | None], inherit_bindings=False):
             self.call_next(self.redraw)
 
     def redraw(self) -> None:
-        """Have what is on top take the overview now; under a dialog, only the header goes on."""
+        """Have what is on top take the overview now, and what shows around a dialog as well."""
         if self._pending is not None:
             self._pending.stop()
             self._pending = None
@@ -177,16 +179,15 @@ class DashboardApp(App[str | None], inherit_bindings=False):
             return
         self._drawn = self.clock.monotonic()
         now = self.clock.now()
-        covered = False
         for screen in reversed(self.screen_stack):
+            if not screen.is_mounted:
+                continue
             if isinstance(screen, DashboardScreen):
-                if screen.is_mounted:
-                    self.redraws += 1
-                    (screen.draw_header if covered else screen.draw)(self.overview, now)
+                self.redraws += 1
+                screen.draw(self.overview, now)
                 return
-            if isinstance(screen, LiveDialog) and not covered and screen.is_mounted:
+            if isinstance(screen, LiveDialog) and screen is self.screen:
                 screen.take(self.overview, now)
-            covered = True
 
     def footprint(self) -> Footprint:
         """What the dashboard uses."""
@@ -197,6 +198,11 @@ class DashboardApp(App[str | None], inherit_bindings=False):
         return replace(
             found, redraws=self.redraws, dropped_lines=sum(screen.dropped_lines for screen in screens)
         )
+
+    def on_in_band_window_resize(self, message: InBandWindowResize) -> None:
+        """Scrolling by pixels costs many frames; where bytes count, it is done by lines."""
+        if self.look.low_bandwidth:
+            message.prevent_default()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A worker that died is spoken of; the dashboard goes on."""
@@ -296,6 +302,18 @@ class DashboardApp(App[str | None], inherit_bindings=False):
                 self.note(READ_ONLY, "warning")
                 return True
         return await super().run_action(action, default_namespace, namespaces)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A slash that is typed into a text is a slash."""
+        if action == "filter" and self.focused is not None and self.focused.check_consume_key("slash", "/"):
+            return False
+        return super().check_action(action, parameters)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys that come in one go, as over a slow line, are taken one after the other."""
+        if isinstance(event, events.Key) and isinstance(self.focused, FilterInput):
+            await self.focused.query_ancestor(FilterBar).settled()
+        await super().on_event(event)
 
     async def action_go(self, place: str) -> None:
         """Switch to a screen."""

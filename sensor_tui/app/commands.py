@@ -23,6 +23,8 @@ class Command:
     changes: bool = False
     """It changes something outside the dashboard, so that read-only mode refuses it."""
     palette: bool = True
+    priority: bool = False
+    """It is done before the next key is looked at: what is typed right after it belongs to it."""
     key_display: str | None = None
 
     @property
@@ -36,6 +38,7 @@ class Command:
             id=self.id,
             tooltip=self.help,
             key_display=self.key_display,
+            priority=self.priority,
         )
 
 

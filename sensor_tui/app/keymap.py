@@ -59,7 +59,7 @@ APP_KEYS: Final[tuple[Command, ...]] = (
         footer=True,
         palette=False,
     ),
-    Command("app.filter", "slash", "Filter", "filter", "Show only what matches.", footer=True),
+    Command("app.filter", "slash", "Filter", "filter", "Show only what matches.", footer=True, priority=True),
     Command("app.help", "question_mark,f1", "Help", "help", "What is shown here, and every key."),
     Command("app.export", "ctrl+s", "Export", "export_table", "Write the table to a CSV or JSON file."),
     Command("app.copy", "y,ctrl+y", "Copy", "copy_rows", "Copy the chosen rows to the clipboard."),

@@ -1,5 +1,7 @@
 """The filter of a screen: typed, live, with its history; shown for as long as it hides anything."""
 
+import asyncio
+import contextlib
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -14,23 +16,23 @@ from sensor_tui.app.format import count as shown_count
 from sensor_tui.app.format import plain
 
 HISTORY: Final = 50
+_SETTLE_SECONDS: Final = 0.2
 
 
 class FilterInput(Input):
     """The line a filter is typed into."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Close", show=True),
+        # before the next key is looked at, which is meant for the screen again
+        Binding("escape", "leave", "Close", show=True, priority=True),
+        Binding("enter", "leave", "Close", show=False, priority=True),
         Binding("up", "history(-1)", "Earlier", show=True),
         Binding("down", "history(1)", "Later", show=False),
     ]
 
-    class Left(Message):
-        """The operator closed the line and keeps what is typed."""
-
     def action_leave(self) -> None:
-        """Close the line."""
-        self.post_message(self.Left())
+        """Close the line and keep what is typed."""
+        self.query_ancestor(FilterBar).close()
 
     def action_history(self, step: int) -> None:
         """Take an earlier or a later filter."""
@@ -46,11 +48,10 @@ class FilterBar(Horizontal):
     FilterBar {
         height: 1; width: 100%; padding: 0 1; display: none; background: $surface;
         &.-open, &.-set { display: block; }
-        FilterInput { width: 1fr; height: 1; border: none; padding: 0; background: $surface; display: none; }
+        FilterInput { width: 1fr; height: 1; border: none; padding: 0; background: $surface; }
         #filter-label { width: auto; height: 1; color: $text-accent; }
         #filter-note { width: auto; max-width: 60%; height: 1; padding-left: 1; color: $text-muted;
             text-wrap: nowrap; text-overflow: ellipsis; }
-        &.-open FilterInput { display: block; }
         &.-wrong #filter-note { color: $text-error; }
     }
     """
@@ -78,6 +79,7 @@ class FilterBar(Horizontal):
         yield Static("filter: ", id="filter-label", markup=False)
         field = FilterInput(compact=True, select_on_focus=False)
         field.can_focus = False
+        field.styles.display = "none"
         yield field
         yield Static("", id="filter-note", markup=False)
 
@@ -95,16 +97,29 @@ class FilterBar(Horizontal):
         field.cursor_position = len(self.text)
         self._back = 0
         self._label()
-        field.focus()
+        # at once, and not as Widget.focus does after the keys that have come meanwhile
+        field.styles.display = "block"
+        self.screen.set_focus(field)
 
     def close(self) -> None:
         """Keep what filters and go back to where the keys were."""
         if self.text and (not self._history or self._history[-1] != self.text):
             self._history = [*self._history, self.text][-HISTORY:]
         self.remove_class("-open", "-wrong")
-        self.query_one(FilterInput).can_focus = False
+        field = self.query_one(FilterInput)
+        field.can_focus = False
+        field.styles.display = "none"
         self._label()
+        self.screen.set_focus(None)
         self.post_message(self.Closed())
+
+    async def settled(self) -> None:
+        """Wait until every key so far has had its effect, for a moment at most."""
+        for widget in (self.query_one(FilterInput), self):
+            done = asyncio.Event()
+            widget.call_later(done.set)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), _SETTLE_SECONDS)
 
     def clear(self) -> None:
         """No filter any more."""
@@ -129,16 +144,6 @@ class FilterBar(Horizontal):
         event.stop()
         if self.is_open:
             self._take(event.value)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Done typing."""
-        event.stop()
-        self.close()
-
-    def on_filter_input_left(self, event: FilterInput.Left) -> None:
-        """Done typing, too."""
-        event.stop()
-        self.close()
 
     def _take(self, text: str) -> None:
         try:
