@@ -368,6 +368,10 @@ class DashboardApp(App[str | None], inherit_bindings=False):
         """The action that runs."""
         self.actions.show()
 
+    def action_start_service(self) -> None:
+        """Start a service where none runs."""
+        self.tools.start_service()
+
     def action_repaint(self) -> None:
         """Draw everything again, whatever the terminal shows now."""
         forget = getattr(self._driver, "forget", None)

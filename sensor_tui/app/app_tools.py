@@ -11,6 +11,7 @@ from sensor_tui.app.base import DashboardScreen
 from sensor_tui.app.format import count, size
 from sensor_tui.app.screens.dialogs_action import many
 from sensor_tui.errors import SensorTuiError
+from sensor_tui.model.overview import Link
 from sensor_tui.model.table import Table
 
 if TYPE_CHECKING:
@@ -37,6 +38,22 @@ class Tools:
         if grid is None:
             self._app.note(NO_TABLE, "warning")
         return grid
+
+    def start_service(self) -> None:
+        """Start a service where none runs, and say how that went."""
+        if self._app.overview.link is Link.LIVE:
+            self._app.note("The service runs already.")
+        else:
+            self._once("start service", self._start_service)
+
+    async def _start_service(self) -> None:
+        self._app.note("Starting the service.")
+        try:
+            told = await self._app.port.start_service()
+        except SensorTuiError as error:
+            self._app.note(str(error), "error", title="Service")
+        else:
+            self._app.note(f"{told[:1].upper()}{told[1:]}.")
 
     def export_grid(self) -> None:
         """Export what the current table shows."""

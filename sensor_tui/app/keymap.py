@@ -68,6 +68,14 @@ APP_KEYS: Final[tuple[Command, ...]] = (
     Command("app.footprint", "F", "Footprint", "footprint", "What the dashboard itself uses."),
     Command("app.actions", "A", "Action log", "action_log", "What was done, when and by whom."),
     Command("app.run", "W", "Running action", "running", "Show the action that runs, or the last one."),
+    Command(
+        "app.start_service",
+        "S",
+        "Start service",
+        "start_service",
+        "Start a service, so that somebody uploads.",
+        changes=True,
+    ),
     Command("app.repaint", "ctrl+l", "Repaint", "repaint", "Draw the whole screen again."),
     Command("app.quit", "q,ctrl+q,ctrl+c", "Quit", "quit", "Leave the dashboard.", footer=True),
 )

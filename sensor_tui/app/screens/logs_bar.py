@@ -139,7 +139,7 @@ def _waiting(state: LogsState) -> str:
     if state.feed is FeedState.BROKEN:
         return f"Log lines cannot be read:\n{state.problem}\n\nTrying again. 5 shows Diagnostics."
     if state.feed is not FeedState.READING:
-        return f"Reading the last lines of {whose} …"
+        return f"Reading the last lines of {whose}."
     if state.cleared:
         return "Cleared. New lines show here."
     return f"Nothing was written by {whose} so far. New lines show here.\n\nu chooses other units."
@@ -148,12 +148,12 @@ def _waiting(state: LogsState) -> str:
 def _without_service(state: LogsState) -> str:
     why = plain(state.link_problem)
     if state.link is Link.CONNECTING:
-        return "Connecting to the service …"
+        return "Connecting to the service."
     if state.link is Link.LOST:
         said = "The service does not answer, so no lines can be read."
         return f"{said}\n{why}\n\nTrying again. 5 shows Diagnostics."
     if state.link is Link.STOPPED:
-        return f"The service is stopped, so nobody reads lines.\n{why}\n\nStart it: press : and choose to."
+        return f"The service is stopped, so nobody reads lines.\n{why}\n\nPress S to start it."
     return f"There is no service to read lines from.\n{why}\n\nMend that; 5 shows Diagnostics."
 
 

@@ -20,10 +20,10 @@ _COSMOS_NAME: Final = "Cosmos DB"
 _INSTANT: Final = 0.0005
 
 TARGETS: Final = (
-    Column("file", "file", 24, grow=True),
-    Column("sensor", "sensor", 14),
-    Column("city", "city", 12),
-    Column("newest", "newest", 7, right=True),
+    Column("file", "File", 24, grow=True),
+    Column("sensor", "Sensor", 14),
+    Column("city", "City", 12),
+    Column("newest", "Newest", 7, right=True),
 )
 
 
@@ -100,10 +100,10 @@ def nothing_asked(overview: Overview) -> str:
     why = plain(overview.problem)
     hints = "ctrl+r runs the query. Outside the text, e shows examples and f chooses where."
     texts = {
-        Link.CONNECTING: "Connecting to the service …",
+        Link.CONNECTING: "Connecting to the service.",
         Link.LIVE: f"Nothing was asked yet.\n\n{hints}",
         Link.LOST: f"The service does not answer, so nothing can be asked.\n{why}\n\nTrying again.",
-        Link.STOPPED: f"The service is stopped, so nobody answers.\n{why}\n\nStart it: press : and say so.",
+        Link.STOPPED: f"The service is stopped, so nobody answers.\n{why}\n\nPress S to start it.",
         Link.REFUSED: f"There is no service to ask.\n{why}\n\nMend that; 5 shows Diagnostics.",
     }
     return texts[overview.link]
