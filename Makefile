@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format bench pins clean
+.PHONY: demo test check format bench pictures pins clean
 
-demo: $(STAMP)  ## simulated fleet, local Cosmos endpoint, continuous sync
+demo: $(STAMP)  ## simulated fleet, local Cosmos endpoint, the dashboard
 	$(BIN)/sensor-tui demo
 
 test: $(STAMP)  ## everything this machine can run
@@ -24,6 +24,10 @@ format: $(STAMP)
 
 bench: $(STAMP)  ## measure, side by side with the peers; see benchmarks/
 	$(BIN)/python -m benchmarks $(ARGS)
+
+pictures: $(STAMP)  ## pictures and key tables of the documents
+	$(BIN)/python -m tests.support.pictures docs/pictures
+	$(BIN)/python -m tests.support.key_manual
 
 pins: $(STAMP)  ## renew requirements/*.txt
 	$(BIN)/python -m pip install --quiet pip-tools

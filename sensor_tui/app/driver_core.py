@@ -29,6 +29,8 @@ class Core:
         """To be sent when convenient; of each kind the last."""
         self._sync = False
         self._cursor_visible = True
+        self._left = False
+        """The screen was given back to the shell, whose cursor is not ours to place."""
 
     def feed(self, data: str) -> None:
         """Take what Textual writes."""
@@ -51,7 +53,7 @@ class Core:
         update = self._shown.update()
         if self._sync and len(update) >= SYNC_FROM:
             update = f"{SYNC_START}{update}{SYNC_END}"
-        if self._cursor_visible or (self.screen.x, self.screen.y) != (0, 0):
+        if not self._left and (self._cursor_visible or (self.screen.x, self.screen.y) != (0, 0)):
             update += self._shown.place(self.screen.x, self.screen.y)
         out = "".join((*self._waiting, *self._soft.values(), update))
         self._waiting.clear()
@@ -74,6 +76,7 @@ class Core:
         self._waiting += (*self._soft.values(), self._shown.update(), sequence)
         self._soft.clear()
         if screens:
+            self._left = sequence.endswith("l")
             self.screen.clear()
         if sequence in _NO_CHANGE_TO_CELLS:
             self._shown.lose_cursor()

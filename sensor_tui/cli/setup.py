@@ -52,6 +52,14 @@ def prepare(
     return Ready(loaded, lines)
 
 
+def say_what_waits(settings: "Settings") -> None:
+    """Say which keys are understood and do nothing yet, so that nobody believes otherwise."""
+    if settings.processing.processors:
+        logs.notice("processing.processors has no effect in this version: readings are sent as they are")
+    if settings.archive.path is not None:
+        logs.notice("archive.path has no effect in this version: nothing is archived")
+
+
 def conceal(settings: "Settings") -> None:
     """Mask the secrets of a configuration in everything that is written from now on."""
     for secret in (settings.cosmos.key, settings.service.token):

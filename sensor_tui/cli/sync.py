@@ -13,7 +13,7 @@ from sensor_tui.cli.options import json_option, where_options
 from sensor_tui.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from sensor_tui.cli.setup import Ready
+    from sensor_tui.cli.setup import Ready, say_what_waits
     from sensor_tui.config import Loaded
     from sensor_tui.service.request import SyncRequest
     from sensor_tui.service.wire import SyncReport
@@ -101,11 +101,12 @@ def sync(
     one stops at once. Neither loses a reading. A run that was interrupted with readings left exits 1, unless
     it was continuous, where being stopped is the normal end.
     """
-    from sensor_tui.cli.setup import prepare, sync_request
+    from sensor_tui.cli.setup import prepare, say_what_waits, sync_request
     from sensor_tui.service.loop import run
 
     _check(continuous=continuous, dry_run=dry_run, read_only=read_only, as_json=as_json, listen=listen)
     ready = prepare(session, config_path, _overrides(state_dir, options))
+    say_what_waits(ready.settings)
     request = sync_request(
         ready.settings, data_dir=data_dir, sqlite=sqlite, development=development, dry_run=dry_run
     )
@@ -192,7 +193,7 @@ async def _continuous(
     session: Session, ready: "Ready", request: "SyncRequest", listen: str | None
 ) -> ExitCode:
     from sensor_tui.cli.live import Moment, display
-    from sensor_tui.cli.setup import conceal
+    from sensor_tui.cli.setup import conceal, say_what_waits
     from sensor_tui.model.clock import SystemClock
     from sensor_tui.service.process import run_service
 

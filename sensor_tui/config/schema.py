@@ -293,7 +293,7 @@ class DashboardSettings(Section):
     )
     themes_dir: Path | None = Field(None, description="Folder of further themes.")
     keymap: Annotated[dict[str, str], BeforeValidator(_mapped)] = Field(
-        {}, description="Other keys for commands, as in {fleet.stop: ctrl+x}; the help screen names them."
+        {}, description="Other keys for commands, as in {fleet.stop: ctrl+x}; docs/dashboard.md names them."
     )
     start: Annotated[
         Literal["fleet", "sensors", "uploads", "logs", "diagnostics", "query"], _parsed(_lower)

@@ -114,6 +114,8 @@ class Session(AppService):
     def _build_environment(self, width: int = 80, height: int = 24) -> dict[str, str]:
         environment = super()._build_environment(width, height)
         environment.pop(TOKEN_VARIABLE, None)
+        environment.pop("TMUX", None)  # what is copied goes to the browser, not to a tmux around the server
+        environment["TERM"] = "xterm-256color"
         environment["TEXTUAL_FPS"] = os.environ.get("TEXTUAL_FPS", _FRAMES_PER_SECOND)
         environment["PYTHONIOENCODING"] = "utf-8"  # what it draws on is a browser, whatever the locale here
         environment[WEB_VARIABLE] = "1"

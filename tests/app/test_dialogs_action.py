@@ -33,7 +33,7 @@ async def test_the_question_says_how_many_readings_would_be_delayed(make_dash):
     async with make_dash(app_class=PlainApp) as dash:
         await act(dash, ActionKind.STOP)
         assert isinstance(dash.screen, ConfirmAction)
-        assert "3 units, 158 readings not yet uploaded would be delayed." in dash.text()
+        assert "3 units, 158 readings not yet uploaded." in dash.text()
         assert "120 unsent" in dash.text()
         assert "[x] d drain first" in dash.text()
         assert "wipe" not in dash.text()
@@ -61,7 +61,7 @@ async def test_options_are_changed_by_key_and_asked_about_again(make_dash):
     async with make_dash(app_class=PlainApp) as dash:
         await act(dash, ActionKind.RESET)
         await dash.press("d", "f", "plus", "plus", "minus")
-        assert "They are not uploaded first." in dash.screen.query_one("#summary").content.plain
+        assert "They are not uploaded first; they wait in their files." in dash.screen.query_one("#summary").content.plain
         await dash.press("enter")
         ((_, _, options),) = dash.port.called("act")
         assert (options.drain, options.stop_on_failure, options.batch) == (False, True, 5)

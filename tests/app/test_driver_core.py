@@ -182,7 +182,7 @@ def test_leaving_the_screen_draws_no_more_on_it():
     core.feed("\x1b[1;1Hdef\x1b[?1049l\x1b[?25h")
     sent = core.take()
     assert "def" not in sent
-    assert sent == "\x1b[?1049l\x1b[?25h" + "\x1b[1;4H"
+    assert sent == "\x1b[?1049l\x1b[?25h", "the cursor is the shell's again"
 
 
 @pytest.mark.parametrize("size", [(10, 3), (40, 9), (24, 2), (5, 6)])

@@ -193,3 +193,12 @@ def test_a_second_engine_leaves_the_files_to_the_first(
     assert done.code == 4
     process.terminate()
     assert process.wait(30) == 0
+
+
+def test_keys_that_do_nothing_yet_are_named(run: Any, tmp_path: Path) -> None:
+    config = tmp_path / "sensor-tui.yaml"
+    config.write_text("processing: {processors: [Sanitize]}\narchive: {path: archive}\n", encoding="utf-8")
+    (tmp_path / "data").mkdir()
+    done = run("sync", "--dry-run", "--config", str(config), "--data-dir", str(tmp_path / "data"))
+    assert "processing.processors has no effect in this version" in done.err
+    assert "archive.path has no effect in this version" in done.err

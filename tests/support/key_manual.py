@@ -1,4 +1,4 @@
-"""The tables of keys and columns in docs/dashboard.md, from the code: `python -m tests.support.key_manual`."""
+"""Keys and columns in docs/dashboard.md, from the code: `python -m tests.support.key_manual`."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

@@ -228,33 +228,36 @@ def summary_of(plan: Plan) -> list[Piece]:
     if not plan.kind.ends:
         return [*pieces, (f" to {plan.kind}.", "")]
     unknown = sum(item.unsent is None for item in affected)
-    for destroys, words, style in (
-        (True, DESTROYED, "bold $text-error"),
-        (False, "delayed", "$text-warning"),
-    ):
-        hit = [item for item in affected if item.destroys is destroys]
-        unsent = sum(item.unsent or 0 for item in hit)
-        if unsent:
-            pieces += [(f", {many(unsent, 'reading')} not yet uploaded would be ", ""), (words, style)]
-    if len(pieces) == 1 and not unknown:
+    doomed = sum(item.unsent or 0 for item in affected if item.destroys)
+    kept = sum(item.unsent or 0 for item in affected if not item.destroys)
+    if doomed:
+        pieces += [(f", {many(doomed, 'reading')} not yet uploaded would be ", ""), (DESTROYED, _BAD)]
+    if kept:
+        pieces.append((f", {many(kept, 'reading')} not yet uploaded", "$text-warning"))
+    if not (doomed or kept or unknown):
         pieces.append((", no reading that is not yet uploaded", ""))
     if unknown:
-        pieces.append(
-            (
-                f", for {many(unknown, 'unit')} nobody knows how many readings are not yet uploaded",
-                "$text-warning",
-            )
-        )
+        words = f", for {many(unknown, 'unit')} nobody knows how many readings are not yet uploaded"
+        pieces.append((words, "$text-warning"))
     pieces.append((".", ""))
     if plan.destroys:
         pieces.append((" Their data folders are deleted.", "$text-error"))
-    if plan.options.drain:
-        pieces.append(
-            (f" They are uploaded first, for at most {plan.options.drain_timeout:.0f} s.", "$text-success")
-        )
-    else:
-        pieces.append((" They are not uploaded first.", "bold $text-warning"))
+    if doomed or kept or unknown:
+        pieces.append(_first(plan))
     return pieces
+
+
+_BAD: Final = "bold $text-error"
+
+
+def _first(plan: Plan) -> Piece:
+    """What becomes of unsent readings before anything else."""
+    timeout = plan.options.drain_timeout
+    if not plan.options.drain:
+        rest = "" if plan.destroys else "; they wait in their files"
+        return f" They are not uploaded first{rest}.", "bold $text-warning"
+    rest = "unless all are, nothing is done" if plan.destroys else "what is left waits in its file"
+    return f" They are uploaded first, for at most {timeout:.0f} s; {rest}.", "$text-success"
 
 
 def item_line(item: PlanItem, ascii: bool) -> Content:  # noqa: A002 - the word operators know

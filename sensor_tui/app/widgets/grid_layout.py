@@ -52,17 +52,10 @@ def lay_out(columns: Sequence[Column], width: int, skip: int) -> Layout:
     if wanted + gap * gaps <= room:
         skip = 0
     visible = [columns[0], *columns[1 + skip :]]
-    widths: list[int] = []
-    used = 0
-    for column in visible:
-        left = room - used - (gap if widths else 0)
-        if left < column.width and left < LEAST_WIDTH and widths:
-            break
-        widths.append(min(column.width, max(left, 1)))
-        used = room - left + widths[-1]
-        if used >= room:
-            break
-    after = len(visible) - len(widths)
+    widths = _fit(visible, room, gap)
+    if len(widths) < len(visible):
+        widths = _fit(visible, room - 1, gap)  # the last cell is for the sign that there are more
+    after, used = len(visible) - len(widths), sum(widths) + gap * (len(widths) - 1)
     if not after and used < room:
         _grow(visible, widths, room - used)
     places = []
@@ -71,6 +64,21 @@ def lay_out(columns: Sequence[Column], width: int, skip: int) -> Layout:
         places.append(Place(column, x, cells))
         x += cells + gap
     return Layout(tuple(places), gap, width, skip, after)
+
+
+def _fit(columns: Sequence[Column], room: int, gap: int) -> list[int]:
+    """Widths of as many columns as there is room for; the last may be cut."""
+    widths: list[int] = []
+    used = 0
+    for column in columns:
+        left = room - used - (gap if widths else 0)
+        if left < column.width and left < LEAST_WIDTH and widths:
+            break
+        widths.append(min(column.width, max(left, 1)))
+        used = room - left + widths[-1]
+        if used >= room:
+            break
+    return widths
 
 
 def _grow(columns: Sequence[Column], widths: list[int], room: int) -> None:
