@@ -67,16 +67,17 @@ class Bridge:
 
     async def updates(self) -> AsyncIterator[Overview]:
         follower = asyncio.ensure_future(self._follow())
+        waiting = asyncio.ensure_future(self._news.wait())
         try:
             while True:
-                waiting = asyncio.ensure_future(self._news.wait())
                 await asyncio.wait({waiting, follower}, return_when=asyncio.FIRST_COMPLETED)
                 if follower.done():
-                    waiting.cancel()
                     follower.result()
                 self._news.clear()
+                waiting = asyncio.ensure_future(self._news.wait())
                 yield self._latest
         finally:
+            waiting.cancel()
             follower.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await follower
@@ -225,17 +226,19 @@ class Bridge:
         """Take every event; returns once the service is gone for good."""
         said_goodbye = False
         async for update in client.events():
-            if update.kind == "lost" and said_goodbye and self._gone():
+            if update.kind == "lost" and said_goodbye and await self._gone():
                 return
             said_goodbye = update.kind == "goodbye" or (said_goodbye and update.kind == "lost")
             self._tell(self._taken(update))
 
-    def _gone(self) -> bool:
+    async def _gone(self) -> bool:
         """Whether no service answers where the last one did."""
         try:
             client = self._services.find()
         except SensorTuiError:
             return False
+        if client is not None:
+            await client.close()
         return client is None
 
     def _taken(self, update: "Update") -> Overview:
@@ -253,7 +256,8 @@ class Bridge:
     async def _let_go(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            await client.close()
+            # also where whoever follows is cancelled twice: a socket that stays open is a leak
+            await asyncio.shield(client.close())
 
     async def _wait(self, seconds: float) -> None:
         """Sleep, or until somebody has started a service."""

@@ -91,7 +91,7 @@ class Worker:
             if told != watch.waiting_for:
                 told = watch.waiting_for
                 job.tell(missing=told)
-            if standing is not None and standing.backlog:
+            if standing is None or standing.backlog:
                 self._readings.sync_now()
             await self.pause(LOOK_SECONDS)
 

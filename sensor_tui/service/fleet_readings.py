@@ -93,7 +93,7 @@ class FleetReadings:
         now = self._clock.monotonic()
         if now - self._nudged >= NUDGE_SECONDS:
             self._nudged = now
-            self._host.pipeline.engine.sync_now()
+            self._host.sync_now()
 
     async def why_keep(self, unit: Unit) -> str:
         if unit.role is not Role.SENSOR:

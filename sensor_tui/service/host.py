@@ -137,6 +137,11 @@ class EngineHost:
         self._paused = False
         self.pipeline.engine.resume()
 
+    def sync_now(self) -> None:
+        """Start a round without waiting for the interval, and look for new files first."""
+        self.pipeline.store.search_soon()
+        self.pipeline.engine.sync_now()
+
     def progress(self) -> Progress:
         """A snapshot, with counts since the host started."""
         progress = self.pipeline.engine.progress()

@@ -65,7 +65,7 @@ class Operations:
         return await self._done(who, "resume", "reading goes on")
 
     async def sync(self, who: str) -> Done:
-        self.host.pipeline.engine.sync_now()
+        self.host.sync_now()
         return await self._done(who, "sync", "a round begins now")
 
     async def drain(self, who: str, *, stop: bool, now: bool) -> Done:

@@ -49,6 +49,10 @@ class Scanner:
         self._folder_problems: dict[str, str] = {}
         self._turn = asyncio.Lock()
 
+    def search_soon(self) -> None:
+        """Look for new files at the next scan, whenever the last search was."""
+        self._walked = None
+
     async def scan(self) -> Scan:
         """One look; every problem there is now is in it, not only the new ones.
 

@@ -130,6 +130,10 @@ class SqliteStore:
         """
         return Path(self._file(key).path)
 
+    def search_soon(self) -> None:
+        """Look for new files at the next scan."""
+        self._scanner.search_soon()
+
     async def scan(self) -> Scan:
         return await self._scanner.scan()
 

@@ -33,7 +33,6 @@ class Host:
         self.pipeline = SimpleNamespace(
             store=SimpleNamespace(dead_letters=self._dead_letters),
             source=SimpleNamespace(polled=polled),
-            engine=SimpleNamespace(sync_now=self._sync_now),
         )
 
     async def _dead_letters(self):
@@ -41,7 +40,7 @@ class Host:
             raise self.dead
         return self.dead
 
-    def _sync_now(self):
+    def sync_now(self):
         self.synced += 1
 
     def progress(self):

@@ -79,6 +79,15 @@ async def test_the_tree_is_searched_only_now_and_then_but_files_are_watched_alwa
     assert changed(await store.scan()) == [KEY]
 
 
+async def test_a_search_that_was_asked_for_comes_at_once(sample, open_store):
+    sample()
+    store = await open_store(rescan_seconds=3600.0)
+    await store.scan()
+    sample("London/B")
+    store.search_soon()
+    assert changed(await store.scan()) == ["London/B/sensor_data.db"]
+
+
 async def test_a_file_that_vanishes_is_gone_and_comes_back(sample, open_store, tmp_path):
     path = sample()
     sample("London/B")

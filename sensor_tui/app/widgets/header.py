@@ -77,7 +77,11 @@ def fleet_parts(overview: Overview, now: float, marks: Glyphs) -> Iterator[Part]
         if troubles[trouble]:
             yield Part(f"{mark} {troubles[trouble]} {trouble}", style, weight)
             weight = 30
-    verdicts = Counter(sensor.verdict(now) for sensor in overview.sensors.values())
+    # nobody expects readings of a unit that was stopped on purpose
+    silent = {unit.sensor_id for unit in units if unit.state in {UnitState.STOPPED, UnitState.CREATED}}
+    verdicts = Counter(
+        sensor.verdict(now) for sensor in overview.sensors.values() if sensor.sensor_id not in silent
+    )
     weight = 84
     for verdict, mark, style in (
         (Verdict.UNREADABLE, marks.bad, BAD),
