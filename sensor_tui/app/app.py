@@ -304,9 +304,11 @@ class DashboardApp(App[str | None], inherit_bindings=False):
         return await super().run_action(action, default_namespace, namespaces)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A slash that is typed into a text is a slash."""
-        if action == "filter" and self.focused is not None and self.focused.check_consume_key("slash", "/"):
-            return False
+        """A slash that is typed into a text is a slash, and a dialog has keys of its own."""
+        if action == "filter":
+            typing = self.focused is not None and self.focused.check_consume_key("slash", "/")
+            if typing or not isinstance(self.screen, DashboardScreen):
+                return False
         return super().check_action(action, parameters)
 
     async def on_event(self, event: events.Event) -> None:

@@ -188,6 +188,8 @@ class Bridge:
 
     def _need(self) -> "ServiceClient":
         if self._client is None:
+            if self._latest.link is Link.REFUSED:
+                raise ServiceError(self._latest.problem)
             raise ServiceError(
                 self._latest.problem or _NO_SERVICE, fix="Start it with 'sensor-tui service start'"
             )

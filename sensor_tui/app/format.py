@@ -23,7 +23,9 @@ __all__ = [
     "content",
     "count",
     "fit",
+    "fit_middle",
     "glyphs",
+    "in_signs",
     "number",
     "percent",
     "plain",
@@ -35,6 +37,7 @@ __all__ = [
 
 UNKNOWN: Final = UNICODE.dash
 """What stands where nothing is known."""
+_PLAIN_SIGNS: Final = str.maketrans({UNICODE.dash: ASCII.dash, UNICODE.ellipsis: ASCII.ellipsis})
 LIMIT: Final = 1000
 BLOCK_LIMIT: Final = 20_000
 TAB: Final = "    "
@@ -174,6 +177,25 @@ def fit(text: str, width: int, right: bool = False, ellipsis: str = "…") -> st
         cells = cell_len(text)
     gap = " " * (width - cells)
     return gap + text if right else text + gap
+
+
+@lru_cache(maxsize=4096)
+def fit_middle(text: str, width: int, ellipsis: str = "…") -> str:
+    """Plain text in exactly so many cells, cut in the middle: names differ at their ends."""
+    cells = cell_len(text)
+    if cells <= width or width < 5:
+        return fit(text, width, ellipsis=ellipsis)
+    end = text[-(width // 2) :]
+    while cell_len(end) > width // 2:
+        end = end[1:]
+    return fit(set_cell_size(text, width - 1 - cell_len(end)) + ellipsis + end, width)
+
+
+def in_signs(text: Content, signs: Glyphs) -> Content:
+    """Text with dashes and ellipses as these signs have them; its styles stay."""
+    if signs.dash == UNKNOWN or text.plain.isascii():
+        return text
+    return Content(text.plain.translate(_PLAIN_SIGNS), list(text.spans))
 
 
 def age(seconds: float | None) -> str:

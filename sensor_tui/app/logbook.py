@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -55,6 +56,20 @@ class Entry(NamedTuple):
     """Characters that were cut off."""
     stream: str
     level: Level
+    stamp: int = 0
+    """Characters at its beginning that say no more than `at`: a time of its own."""
+
+
+_STAMP: Final = re.compile(
+    r"[\[(]?(?:(?P<date>\d{4}[-/]\d\d[-/]\d\d)[T ])?(?P<clock>[0-2]\d:[0-5]\d:[0-5]\d)(?:[.,]\d{1,9})?"
+    r"(?: ?(?P<zone>Z|UTC|[+-]\d\d:?\d\d))?[\])]?(?: ?[|:-])?\s+(?=\S)",
+    re.ASCII,
+)
+_CLOSE: Final = 2
+"""Seconds by which the time in a line and that of the line may differ and still be the same."""
+_QUARTER: Final = 900
+"""Seconds of which all time zones are multiples."""
+_FARTHEST: Final = 14 * 3600
 
 
 _WORDS: Final = {
@@ -87,6 +102,27 @@ def guess(text: str) -> Level:
         return Level.ERROR
     word = found[kind] if kind else ""
     return _GLOG[word] if kind == "glog" else _LEVELS[word.lower()]
+
+
+def stamp_length(text: str, at: float | None) -> int:
+    """Characters at the beginning of a line that repeat when it was written; 0 where it says another time."""
+    found = None if at is None else _STAMP.match(text)
+    if found is None or at is None:
+        return 0
+    date, zone = found["date"], found["zone"]
+    try:
+        said = datetime.fromisoformat(f"{(date or '1970-01-01').replace('/', '-')}T{found['clock']}+00:00")
+        if zone and zone[0] in "+-":
+            said = datetime.fromisoformat(f"{said:%Y-%m-%dT%H:%M:%S}{zone}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return 0
+    differs = said.timestamp() - at
+    if date and zone:
+        close = abs(differs) <= _CLOSE
+    else:  # where its clock is, nobody says
+        close = min(differs % _QUARTER, -differs % _QUARTER) <= _CLOSE
+        close = close and (not date or abs(differs) <= _FARTHEST)
+    return found.end() if close else 0
 
 
 class LogBook:
@@ -145,6 +181,7 @@ class LogBook:
                 lost,
                 line.stream,
                 self._level(line.unit, text, line.stream),
+                0 if line.stream == NOTE else stamp_length(text, line.at),
             )
             self._kept.append(entry)
             self.next += 1

@@ -52,6 +52,7 @@ def dashboard(session: Session, /, *, attach: bool, **options: Any) -> int:
     from sensor_tui.model.clock import SystemClock
 
     need_terminal()
+    watch_terminal()
     overrides = {
         "state_dir": options["state_dir"],
         "dashboard.theme": options["theme"],
@@ -88,6 +89,13 @@ def need_terminal() -> None:
         "the dashboard needs a terminal",
         fix="Without one, use 'sensor-tui status', or one of the commands in 'sensor-tui --help'",
     )
+
+
+def watch_terminal() -> None:
+    """End at once when the terminal goes, from now on: what is gone is no terminal to watch."""
+    from sensor_tui.app.hangup import vanish_on_hangup
+
+    vanish_on_hangup()
 
 
 def look_of(session: Session, settings: "Settings") -> "Look":

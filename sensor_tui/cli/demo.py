@@ -98,9 +98,10 @@ def demo(
     plan = Plan(cities, sensors, rate, seconds, ru_per_second, debug=session.debug)
     headless = headless or as_json or seconds is not None
     if not headless:
-        from sensor_tui.cli.dashboard import need_terminal
+        from sensor_tui.cli.dashboard import need_terminal, watch_terminal
 
         need_terminal()
+        watch_terminal()
     place = _place(folder)
     kept = keep or folder is not None
     try:
@@ -150,7 +151,7 @@ def _show(
 
     logs.setup("WARNING", debug=session.debug)
     clock = SystemClock()
-    with DemoStage(plan, place, clock) as stage:
+    with DemoStage(plan, place, clock, kept=kept) as stage:
         run_dashboard(
             stage.services,
             clock,
@@ -185,7 +186,7 @@ def _say_kept(place: Path) -> None:
 def _place(folder: Path | None) -> Path:
     try:
         if folder is None:
-            return Path(tempfile.mkdtemp(prefix="sensor-tui-demo-"))
+            return Path(tempfile.mkdtemp(prefix="sensor-tui-demo-")).resolve()
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise UsageError(f"{folder} is not empty", fix="Give --dir a new or empty folder")
@@ -193,7 +194,7 @@ def _place(folder: Path | None) -> Path:
         raise StorageError(
             f"{error.filename or folder}: cannot be used: {error.strerror}", fix="Give --dir another folder"
         ) from None
-    return folder.absolute()
+    return folder.resolve()
 
 
 def _verdict(outcome: "Outcome") -> str:

@@ -78,13 +78,15 @@ class PlannedSensor:
         return command(plan, "simulate", *place, *options, *further)
 
     def unit(self, plan: Plan, folder: Path) -> "UnitSpec":
-        """What it is as a unit."""
+        """What it is as a unit, which ends when the keeper of the demo does."""
+        from sensor_tui.cli.demo_sweep import LOCK
+        from sensor_tui.cli.leash import held_by
         from sensor_tui.model.names import sensor_unit_name
         from sensor_tui.model.unit import Role, UnitSpec
 
         return UnitSpec(
             name=sensor_unit_name(self.city, self.number),
-            command=(sys.executable, "-m", "sensor_tui", *self.command(plan)),
+            command=(sys.executable, *held_by(folder / LOCK, self.command(plan))),
             role=Role.SENSOR,
             cwd=str(folder),
             city=self.city,

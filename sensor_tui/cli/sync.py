@@ -13,7 +13,7 @@ from sensor_tui.cli.options import json_option, where_options
 from sensor_tui.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from sensor_tui.cli.setup import Ready, say_what_waits
+    from sensor_tui.cli.setup import Ready
     from sensor_tui.config import Loaded
     from sensor_tui.service.request import SyncRequest
     from sensor_tui.service.wire import SyncReport
@@ -193,7 +193,7 @@ async def _continuous(
     session: Session, ready: "Ready", request: "SyncRequest", listen: str | None
 ) -> ExitCode:
     from sensor_tui.cli.live import Moment, display
-    from sensor_tui.cli.setup import conceal, say_what_waits
+    from sensor_tui.cli.setup import conceal
     from sensor_tui.model.clock import SystemClock
     from sensor_tui.service.process import run_service
 

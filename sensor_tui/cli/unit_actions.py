@@ -98,6 +98,8 @@ def _act(session: Session, verb: str, options: dict[str, Any]) -> int:
     asked = with_service(session, options, lambda client, _: _ask(client, kind, options))
     if asked is None:
         say("There are no units; 'sensor-tui units add' adds one.")
+        if options["as_json"]:
+            emit_json({"kind": verb, "items" if options["dry_run"] else "outcomes": []})
         return int(ExitCode.OK)
     plain = session.no_color
     if options["dry_run"]:

@@ -222,7 +222,7 @@ def _variable(text: str) -> tuple[str, str]:
         return name, os.environ[name]
     if not name or not given:
         raise UsageError(
-            f"--env {text}: there is no such variable here" if name else f"--env {text}: it has no name",
+            f"--env {name}: there is no such variable here" if name else "--env: a variable has no name",
             fix="Give NAME=VALUE, or set it first",
         )
     return name, value

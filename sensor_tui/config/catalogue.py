@@ -159,13 +159,13 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Leaf | str]:
             continue
         kinds = set(_parts(field.annotation))
         yield Leaf(
-                key,
-                field,
-                secret=SecretStr in kinds,
-                path=Path in kinds,
-                sequence=tuple in kinds,
-                mapping=dict in kinds,
-            )
+            key,
+            field,
+            secret=SecretStr in kinds,
+            path=Path in kinds,
+            sequence=tuple in kinds,
+            mapping=dict in kinds,
+        )
 
 
 @cache

@@ -144,6 +144,8 @@ class ProcessRuntime:
             self._logs.add(spec.name)
             self._changed(spec.name, "added")
             return unit.unit()
+        if known.removing:
+            raise FleetError(f"{spec.name} is being removed", fix="Add it once that is done")
         if known.spec != spec:
             raise FleetError(f"there is another unit {spec.name!r}", fix="Choose another name, or remove it")
         return known.unit()
@@ -181,14 +183,20 @@ class ProcessRuntime:
         await self._whole(found, self._remove(found, grace))
 
     async def _remove(self, unit: ProcessUnit, grace: float) -> None:
-        await unit.stop(grace=grace)
-        if self._units.get(unit.name) is not unit:
-            return
-        # The definition goes first: without one, what is left behind is nobody's and harmless.
-        for suffix in (".json", ".state"):
-            await self._ground.run(_delete, unit.path(suffix))
+        if unit.removing:
+            raise FleetError(f"{unit.name} is being removed")
+        unit.removing = True
+        try:
+            await unit.stop(grace=grace)
+            # The definition goes first: without one, what is left behind is nobody's and harmless.
+            for suffix in (".json", ".state"):
+                await self._ground.run(_delete, unit.path(suffix))
+            # Its name is free for another only when nothing of it can be mistaken for the other's.
+            await self._logs.remove(unit.name)
+        except BaseException:
+            unit.removing = False
+            raise
         del self._units[unit.name]
-        await self._logs.remove(unit.name)
         self._changed(unit.name, "removed")
 
     async def stats(self, units: Sequence[str]) -> Mapping[str, UnitStats]:

@@ -45,7 +45,13 @@ class Census:
         try:
             while self._asked:
                 asked, self._asked = self._asked, []
-                answers = await loop.run_in_executor(self._pool, self._answers, asked)
+                try:
+                    answers = await loop.run_in_executor(self._pool, self._answers, asked)
+                except Exception as error:  # noqa: BLE001 - of those who asked
+                    for question in asked:
+                        if not question.answer.done():
+                            question.answer.set_exception(error)
+                    continue
                 for question, answer in zip(asked, answers, strict=True):
                     if not question.answer.done():
                         question.answer.set_result(answer)

@@ -13,6 +13,8 @@ LONGEST: Final = 16 * 1024
 """Bytes kept of one line."""
 
 _CHUNK: Final = 64 * 1024
+_LARGEST: Final = 512 * 1024
+"""Bytes of one batch, about."""
 
 
 class LineReader:
@@ -32,6 +34,10 @@ class LineReader:
         self._over = 0
         self._broken = False
         """Whether the beginning of the line under way was given out already."""
+        self._headless = False
+        """Whether the beginning of the line under way is lost, so that none of it is given out."""
+        self._given = 0
+        """Bytes of lines in the batch under way."""
         self._begun = False
         """Whether a jump in places is a loss; the oldest lines may be gone before anybody asked."""
 
@@ -46,12 +52,16 @@ class LineReader:
         if self._log.turns != self._turns:
             self._turns = self._log.turns
             lines.append(self._note("log rotated"))
-        while len(lines) < MOST:
-            while self._ready and len(lines) < MOST:
+        self._given = 0
+        while not self._is_full(lines):
+            while self._ready and not self._is_full(lines):
                 self._give(lines, *self._ready.popleft())
-            if len(lines) >= MOST or not self._read(lines):
+            if self._is_full(lines) or not self._read(lines):
                 break
         return lines
+
+    def _is_full(self, lines: list[LogLine]) -> bool:
+        return len(lines) >= MOST or self._given >= _LARGEST
 
     def rest(self) -> list[LogLine]:
         """The line that has no end yet."""
@@ -75,11 +85,11 @@ class LineReader:
         self.place = start + len(data)
         *whole, last = data.split(b"\n")
         place = start
-        if lost:  # the rest of a line whose beginning is gone
-            self._broken = False
-            fragment = whole.pop(0) if whole else last
-            place += len(fragment) + 1
-            last = last if fragment is not last else b""
+        if lost:
+            self._broken, self._headless = False, True
+        if self._headless and whole:
+            place += len(whole.pop(0)) + 1
+            self._headless = False
         for piece in whole:
             place += len(piece) + 1
             self._add(piece)
@@ -88,7 +98,8 @@ class LineReader:
             self._partial.clear()
             self._over = 0
             self._broken = False
-        self._add(last)
+        if not self._headless:
+            self._add(last)
         return True
 
     def _add(self, piece: bytes) -> None:
@@ -97,6 +108,7 @@ class LineReader:
         self._over += max(0, len(piece) - room)
 
     def _give(self, lines: list[LogLine], raw: bytes, over: int, end: int) -> None:
+        self._given += len(raw)
         text = raw.decode("utf-8", "replace").removesuffix("\r")
         at = time_in(text)
         if at is None:

@@ -259,8 +259,7 @@ def _copy(source: int, target: int, start: int, end: int) -> None:
         data = os.pread(source, min(_BLOCK, end - start), start)
         if not data:
             return
-        os.write(target, data)
-        start += len(data)
+        start += os.write(target, data)
 
 
 def _take_out(descriptor: int, size: int) -> bool:

@@ -88,9 +88,13 @@ class LogKeeper:
         try:
             reader = await self._run(lambda: LineReader(found, unit, since=since, tail=tail))
             place, quiet_since, told = -1, 0.0, False
-            while not follower.ended:
+            while not follower.is_over():
                 follower.some.clear()
                 batch = await self._run(reader.take)
+                if follower.is_over():  # the threads may be gone by now
+                    if batch:
+                        yield batch
+                    return
                 now = self._clock.monotonic()
                 if reader.place != place:
                     place, quiet_since = reader.place, now
@@ -163,8 +167,12 @@ class _Follower:
 
     def __init__(self) -> None:
         self.some = asyncio.Event()
-        self.ended = False
+        self._over = False
         self.due = float("inf")
+
+    def is_over(self) -> bool:
+        """Whether there is no more to come."""
+        return self._over
 
     def look(self, now: float, *, grew: bool) -> None:
         """What a look at the log brought."""
@@ -173,5 +181,5 @@ class _Follower:
 
     def end(self) -> None:
         """No more from now on."""
-        self.ended = True
+        self._over = True
         self.some.set()

@@ -43,6 +43,8 @@ class ProcessUnit:
         self.id = unit_id(ground.host, "process", name)
         self.spec = UnitSpec(name, (_NO_SPEC,), role=Role.OTHER)
         self.broken: FleetError | None = None
+        self.removing = False
+        """Whether it is about to be forgotten, and must not be started any more."""
         self.record = Record()
         self._ground = ground
         self._lock = asyncio.Lock()
@@ -145,38 +147,52 @@ class ProcessUnit:
     async def start(self) -> None:
         """Start it on purpose; nothing where it is up already. Raises FleetError."""
         async with self._lock:
-            if self._watch is not None and not self._watch.ended.is_set():
-                return
-            await self._settle()
-            if self.broken is not None:
-                raise self.broken
-            self._cancel_again()
-            record = self.record
-            record.restarts = record.attempts = 0
-            record.exit_code, record.wanted = None, True
-            try:
-                await self._spawn()
-            except FleetError as error:
-                await self._set(UnitState.FAILED, error.message, wanted=False)
-                raise
+            await self._start()
 
     async def stop(self, *, grace: float) -> None:
         """End it, and all it started, and return once that is so. Raises FleetError where it will not die."""
         async with self._lock:
-            self._cancel_again()
-            watch = self._watch
-            if watch is None:
-                if self.record.wanted or self.record.state is UnitState.BACKOFF:
-                    await self._set(UnitState.STOPPED, "", wanted=False)
-                return
-            await self._set(UnitState.STOPPING, "", wanted=False)
-            await self._end(watch, grace)
-            await self._settle()
+            await self._stop(grace, wanted=False)
 
     async def restart(self, *, grace: float) -> None:
-        """Stop and start. Raises FleetError."""
-        await self.stop(grace=grace)
-        await self.start()
+        """Stop and start; a service that ends in between leaves it to the next. Raises FleetError."""
+        async with self._lock:
+            self._check()
+            await self._stop(grace, wanted=True)
+            await self._start()
+
+    def _check(self) -> None:
+        """Raise FleetError where it cannot be started."""
+        if self.removing:
+            raise FleetError(f"{self.name} is being removed")
+        if self.broken is not None:
+            raise self.broken
+
+    async def _start(self) -> None:
+        if self._watch is not None and not self._watch.ended.is_set():
+            return
+        await self._settle()
+        self._check()
+        self._cancel_again()
+        record = self.record
+        record.restarts = record.attempts = 0
+        record.exit_code, record.wanted = None, True
+        try:
+            await self._spawn()
+        except FleetError as error:
+            await self._set(UnitState.FAILED, error.message, wanted=False)
+            raise
+
+    async def _stop(self, grace: float, *, wanted: bool) -> None:
+        self._cancel_again()
+        watch = self._watch
+        if watch is None:
+            if self.record.wanted or self.record.state is UnitState.BACKOFF:
+                await self._set(UnitState.STOPPED, "", wanted=wanted)
+            return
+        await self._set(UnitState.STOPPING, "", wanted=wanted)
+        await self._end(watch, grace)
+        await self._settle()
 
     async def regenerate(self) -> None:
         """Read its definition again and forget how it fared. Raises FleetError."""

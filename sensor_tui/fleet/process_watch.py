@@ -33,7 +33,10 @@ class ExitWatch:
         except (AttributeError, OSError):
             self._poll = self._loop.create_task(self._look())
         else:
-            self._loop.add_reader(self._descriptor, self._over)
+            if process_table.birth(self.pid) == leader.birth:
+                self._loop.add_reader(self._descriptor, self._over)
+            else:  # the number went to another before it could be watched
+                self._loop.call_soon(self._over)
 
     def close(self) -> None:
         """Stop watching."""

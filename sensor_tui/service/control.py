@@ -211,4 +211,5 @@ def _ended(code: int, log: Path, before: int) -> SensorTuiError:
         file.seek(max(before, log.stat().st_size - _TOLD_BYTES))
         lines = file.read().decode("utf-8", "replace").strip().splitlines()
     told = lines[-1].removeprefix("sensor-tui: ") if lines else f"it ended with code {code} and said nothing"
+    told = told.rstrip().removesuffix(".")
     return _ERRORS.get(code, ServiceError)(f"The service did not start: {told}", fix=f"See {log}")

@@ -69,6 +69,8 @@ class Fleet:
         self._stats: dict[str, Mapping[str, UnitStats]] = {}
         """What units use, by runtime."""
         self._helpers: list[asyncio.Task[None]] = []
+        self._last: FleetView | None = None
+        """How all of it stood when it was let go of."""
         self.actions = Actions(
             self._open,
             FleetReadings(host, root, state, clock, self.units),
@@ -98,6 +100,8 @@ class Fleet:
             task.cancel()
         await asyncio.gather(*self._helpers, return_exceptions=True)
         self._helpers.clear()
+        # Units run on: whoever looks at last is not to be told that they are gone.
+        self._last = self.view()
         for runtime in self._open:
             try:
                 await runtime.close()
@@ -110,7 +114,9 @@ class Fleet:
         return [unit for runtime in self._open for unit in runtime.list()]
 
     def view(self) -> FleetView:
-        """How all of it stands."""
+        """How all of it stands, or stood at the end."""
+        if self._last is not None:
+            return self._last
         hosts = [*(runtime.host() for runtime in self._open), *self._away.values()]
         stats = {unit: each for found in self._stats.values() for unit, each in found.items()}
         return FleetView(hosts, self.units(), stats, self._shown_actions())

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from textual.messages import InBandWindowResize
 
 from sensor_tui.app.app import DRAW_SECONDS, SLOW_DRAW_SECONDS, DashboardApp
 from sensor_tui.app.base import Look
@@ -101,7 +102,7 @@ async def test_a_screen_that_is_not_shown_takes_nothing(make_dash):
         assert len(first.taken) == taken
 
 
-async def test_under_a_dialog_only_the_header_goes_on(make_dash):
+async def test_what_shows_around_a_dialog_goes_on(make_dash):
     async with make_dash(app_class=PlainApp) as dash:
         screen = dash.screen
         dash.app.show_text("Letter", "text")
@@ -109,10 +110,9 @@ async def test_under_a_dialog_only_the_header_goes_on(make_dash):
         taken = len(screen.taken)
         await dash.push(sample_overview(backlog=987_654))
         assert isinstance(dash.screen, TextDialog)
-        assert len(screen.taken) == taken
-        assert "987,654" in dash.text().splitlines()[0]
-        await dash.press("escape")
+        assert len(screen.taken) > taken
         assert screen.taken[-1][0].backlog == 987_654
+        assert "987,654" in dash.text().splitlines()[0]
 
 
 @pytest.mark.parametrize(
@@ -213,6 +213,14 @@ async def test_settings_of_textual_that_cost_bytes_are_off(make_dash):
     async with make_dash(app_class=PlainApp) as dash:
         assert dash.app.animation_level == "none"
         assert isinstance(dash.screen, PlainScreen)
+
+
+@pytest.mark.parametrize("slow", [True, False])
+async def test_low_bandwidth_scrolls_by_lines(make_dash, slow):
+    async with make_dash(app_class=PlainApp, look=Look(low_bandwidth=slow)) as dash:
+        dash.app.post_message(InBandWindowResize(supported=True, enabled=True))
+        await dash.settle()
+        assert dash.app.supports_smooth_scrolling is not slow
 
 
 async def test_an_overview_that_says_nothing_new_draws_the_header_once(make_dash):

@@ -4,6 +4,7 @@ import math
 import random
 import subprocess
 import sys
+import time
 
 import pytest
 from textual.app import App
@@ -268,3 +269,31 @@ async def test_it_is_imported_while_the_chart_is_shown(monkeypatch):
     async with app.run_test(size=(80, 24)):
         await app.workers.wait_for_complete()
         assert any("┤" in line for line in app.lines)
+
+
+@pytest.mark.parametrize(
+    ("first", "begins", "words"),
+    [
+        (3600, 3600, ""),
+        (2800, 3600, ""),
+        (120, 124.8, " since 14:58"),
+        (4, 10.4, " since 14:59"),
+        (0, 10.4, " since 15:00"),
+    ],
+)
+def test_the_axis_begins_where_the_values_do(monkeypatch, first, begins, words):
+    monkeypatch.setattr(chart_draw.fmt, "clock_minutes", lambda at: time.strftime("%H:%M", time.gmtime(at)))
+    since, said = chart_draw.begin(NOW - 3600, NOW, [NOW - 9000, NOW - first])
+    assert since == pytest.approx(NOW - begins)
+    assert said == words
+
+
+def test_a_range_with_nothing_in_it_is_shown_whole():
+    assert chart_draw.begin(NOW - 3600, NOW, [NOW - 9000]) == (NOW - 3600, "")
+    since, said = chart_draw.begin(NOW - 30 * 86_400, NOW, [NOW - 2 * 86_400])
+    assert NOW - 3 * 86_400 < since < NOW - 2 * 86_400
+    assert said == " since 2026-03-12"
+
+
+def test_seconds_are_said_where_minutes_would_not_do():
+    assert all(len(text) == 8 for _, text in chart_draw.time_ticks(NOW - 20, NOW, 3))

@@ -73,7 +73,7 @@ async def test_running_waiting_and_cancelled_are_told_apart(make_dash, fake_port
     async with make_dash(start="diagnostics") as dash:
         assert "Configuration" in line(dash, "◐ running")
         assert "… waiting" in line(dash, "Azure login")
-        assert "◐ checking, 0 of 4 done: Configuration" in dash.text()
+        assert "◐ Checking, 0 of 4 done: Configuration" in dash.text()
         await dash.press("x")
         assert "Checking was stopped" in dash.notes()
         assert "○ cancelled" in line(dash, "Azure login")
@@ -90,7 +90,7 @@ async def test_a_stopped_run_keeps_what_was_found_before(make_dash, fake_port):
     async with make_dash(start="diagnostics") as dash:
         fake_port.gates["check"] = asyncio.Event()
         await dash.press("r")
-        assert "checking, 0 of 4 done" in dash.text()
+        assert "Checking, 0 of 4 done" in dash.text()
         await dash.press("x")
         assert "✗ failed" in line(dash, "401 Unauthorized")
         assert "✗ 1 failed, 1 warning, 1 ok, 1 skipped, made 15:09" in dash.text()
@@ -147,7 +147,7 @@ async def test_r_asks_for_the_list_again(make_dash, fake_port):
 
 @pytest.mark.parametrize(
     ("overview", "text"),
-    [("loading", "Connecting to the service …"), ("empty", "This service knows no checks.")],
+    [("loading", "Connecting to the service."), ("empty", "This service knows no checks.")],
 )
 async def test_empty_states(make_dash, fake_port, overview, text):
     fake_port.found = []
@@ -158,7 +158,7 @@ async def test_empty_states(make_dash, fake_port, overview, text):
 async def test_while_the_list_is_asked_for(make_dash, fake_port):
     fake_port.gates["checks"] = asyncio.Event()
     async with make_dash(start="diagnostics") as dash:
-        assert "Asking which checks there are …" in dash.text()
+        assert "Asking which checks there are." in dash.text()
         await dash.press("x")
         assert "Checking was stopped" in dash.text()
 

@@ -61,7 +61,8 @@ async def test_options_are_changed_by_key_and_asked_about_again(make_dash):
     async with make_dash(app_class=PlainApp) as dash:
         await act(dash, ActionKind.RESET)
         await dash.press("d", "f", "plus", "plus", "minus")
-        assert "They are not uploaded first; they wait in their files." in dash.screen.query_one("#summary").content.plain
+        summary = dash.screen.query_one("#summary").content.plain
+        assert "They are not uploaded first; they wait in their files." in summary
         await dash.press("enter")
         ((_, _, options),) = dash.port.called("act")
         assert (options.drain, options.stop_on_failure, options.batch) == (False, True, 5)

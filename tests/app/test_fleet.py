@@ -73,8 +73,8 @@ async def test_units_stand_under_their_city_sensors_first(make_dash):
 async def test_every_state_and_health_has_a_sign_and_a_word(make_dash):
     async with make_dash() as dash:
         for name, text in (
-            ("LON_100001", "● running  ✓ healthy"),
-            ("LON_100003", "● running  ✗ unhealthy"),
+            ("LON_100001", "✓ healthy"),
+            ("LON_100003", "✗ unhealthy"),
             ("LON_100004", "✗ failed"),
             ("MNL_200002", "↻ backoff"),
             ("MNL_200003", "○ stopped"),
@@ -88,10 +88,35 @@ async def test_a_row_says_what_a_unit_uses_and_how_far_behind_it_is(make_dash):
     async with make_dash(size=(200, 30)) as dash:
         cells = line(dash, "sensor-LON_100002").split()
         assert cells[:15] == [
-            *("sensor-LON_100002", "●", "running", "✓", "healthy", "2", "s", "120", "2.0%", "31.0", "MiB"),
+            *("sensor-LON_100002", "●", "running", "2", "s", "120", "✓", "healthy", "2.0%", "31.0", "MiB"),
             *("0", "31", "h", "1.0"),
         ]
         assert "5" in line(dash, "LON_100004").split()
+
+
+async def test_long_names_get_the_room_they_need(make_dash):
+    units = {
+        f"vm/process/sensor-sao-paulo-{number}": replace(
+            UNITS[NYC_1], id=f"vm/process/sensor-sao-paulo-{number}", name=f"sensor-sao-paulo-north-{number}"
+        )
+        for number in (1, 2)
+    }
+    async with make_dash(sample_overview(units=units)) as dash:
+        assert "sensor-sao-paulo-north-1 " in dash.text()
+        assert "sensor-sao-paulo-north-2 " in dash.text()
+        assert dash.screen.grid.columns[0].width == len("sensor-sao-paulo-north-1")
+
+
+async def test_only_a_unit_that_is_up_is_marked_as_silent(make_dash):
+    overview = sample_overview()
+    sensor = overview.sensor_of(UNITS[LON_1])
+    assert sensor is not None
+    quiet = replace(sensor, newest=NOW - 900)
+    for state, text in ((UnitState.RUNNING, "○ 15 min"), (UnitState.STOPPED, "15 min")):
+        units = {LON_1: replace(UNITS[LON_1], state=state)}
+        overview = sample_overview(units=units, sensors={quiet.key: quiet})
+        async with make_dash(overview) as dash:
+            assert dash.screen.grid.rows_shown[0].cells["fresh"].text == text
 
 
 async def test_images_without_a_version_are_flagged_and_processes_are_named(make_dash):
@@ -350,7 +375,7 @@ async def test_filters_know_the_fields(make_dash, text, count):
 async def test_the_grid_is_what_export_and_copy_work_on(make_dash):
     async with make_dash() as dash:
         table = dash.screen.current_grid().table()
-        assert table.columns[:3] == ("Unit", "State", "Health")
+        assert table.columns[:4] == ("Unit", "State", "Fresh", "Backlog")
         assert len(table.rows) == 13
 
 

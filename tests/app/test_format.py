@@ -5,6 +5,7 @@ import time
 
 import pytest
 from rich.cells import cell_len
+from textual.content import Content
 
 from sensor_tui.app.format import (
     UNKNOWN,
@@ -14,7 +15,9 @@ from sensor_tui.app.format import (
     content,
     count,
     fit,
+    fit_middle,
     glyphs,
+    in_signs,
     number,
     percent,
     plain,
@@ -225,3 +228,26 @@ def test_signs_are_one_cell_each_and_differ_from_each_other():
     assert all(getattr(ASCII, name).isascii() for name in ASCII.__slots__)
     assert glyphs(ascii=True) is ASCII
     assert glyphs(ascii=False) is UNICODE
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("sensor-1", 10, "sensor-1  "),
+        ("sensor-sao-paulo-1", 12, "senso…aulo-1"),
+        ("sensor-sao-paulo-2", 12, "senso…aulo-2"),
+        ("東京東京東京東京", 9, "東京…東京"),
+        ("abcdef", 3, "ab…"),
+    ],
+)
+def test_names_are_cut_in_the_middle(text, width, shown):
+    assert fit_middle(text, width) == shown
+    assert cell_len(shown) == width
+
+
+def test_our_signs_have_a_plain_version():
+    text = Content.assemble((f"lag {UNICODE.dash} and more…", "bold"), " São Paulo")
+    assert in_signs(text, UNICODE) is text
+    plainer = in_signs(text, ASCII)
+    assert plainer.plain == "lag - and more~ São Paulo"
+    assert plainer.spans == text.spans

@@ -126,10 +126,15 @@ def test_where_not_all_fit_the_first_stays_and_the_others_pass():
 
 
 def test_a_column_is_cut_where_enough_of_it_is_left():
-    _, found = places(10 + 1 + 4 + MARK_WIDTH)
-    assert found == [("a", 10), ("b", 4)]
-    _, found = places(10 + 1 + 3 + MARK_WIDTH)
-    assert found == [("a", 10)]
+    columns = [Column("a", "A", 10), Column("b", "B", 8), Column("c", "C", 8, right=True)]
+
+    def shown(width: int, skip: int = 0) -> list[tuple[str, int]]:
+        return [(place.column.key, place.width) for place in lay_out(columns, width, skip).places]
+
+    one_for_the_sign = MARK_WIDTH + 1
+    assert shown(10 + 1 + 4 + one_for_the_sign) == [("a", 10), ("b", 4)]
+    assert shown(10 + 1 + 3 + one_for_the_sign) == [("a", 10)]
+    assert shown(10 + 1 + 7 + MARK_WIDTH, skip=1) == [("a", 10)], "half a number is a wrong number"
 
 
 @pytest.mark.parametrize("width", range(30))

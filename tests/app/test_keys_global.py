@@ -1,8 +1,7 @@
-"""Every key that works everywhere: help, palette, export, copy, columns, themes, footprint, quitting."""
+"""Every key that works everywhere: help, palette, export, copy, columns, themes, footprint, action log."""
 
 import asyncio
 import json
-import os
 import stat
 from pathlib import Path
 
@@ -10,22 +9,16 @@ import pytest
 from textual.command import CommandPalette
 from textual.widgets import OptionList
 
-from sensor_tui.app import clipboard
 from sensor_tui.app.base import Look
 from sensor_tui.app.footprint import Footprint, own_footprint
 from sensor_tui.app.format import UNKNOWN
-from sensor_tui.app.keymap import APP_KEYS, resolve
 from sensor_tui.app.screens.action_log import ActionLog
-from sensor_tui.app.screens.dialogs import AskDialog, ChooseDialog, TextDialog
-from sensor_tui.app.screens.dialogs_tools import ColumnsDialog, ExportDialog, StopDialog, ThemeDialog
+from sensor_tui.app.screens.dialogs import TextDialog
+from sensor_tui.app.screens.dialogs_tools import ColumnsDialog, ExportDialog, ThemeDialog
 from sensor_tui.app.screens.footprint import FootprintDialog, describe
 from sensor_tui.app.screens.help import HelpScreen
-from sensor_tui.app.widgets.grid import GRID_KEYS
 from sensor_tui.errors import ServiceError
-from sensor_tui.model.overview import EngineView
-from sensor_tui.model.progress import EngineState
-from tests.app.fake import HOSTILE, sample_overview
-from tests.app.plain_screens import PlainApp, PlainScreen
+from tests.app.plain_screens import PlainApp
 
 HELPFUL = (
     "A screen for tests.",
@@ -305,144 +298,3 @@ async def test_the_action_log_is_exported_and_copied(make_dash, here):
         await dash.press("ctrl+s", "enter")
         await until(lambda: len(dash.notes()) == 2)
         assert (here / "action-log-2026-03-14-150926.csv").exists()
-
-
-@pytest.mark.parametrize("key", ["q", "ctrl+q", "ctrl+c"])
-async def test_quit_only_detaches(make_dash, key):
-    async with make_dash(app_class=PlainApp) as dash:
-        await dash.press(key)
-        assert dash.app._exit
-        assert dash.app.return_value is None
-
-
-@pytest.mark.parametrize(("key", "leaves"), [("y", True), ("n", False), ("escape", False)])
-async def test_quit_asks_where_it_is_told_to(make_dash, key, leaves):
-    async with make_dash(app_class=PlainApp, quit_text="The demo ends.") as dash:
-        await dash.press("q")
-        assert isinstance(dash.screen, AskDialog)
-        await dash.press(key)
-        assert dash.app._exit is leaves
-
-
-async def test_quit_may_leave_the_service_running(make_dash):
-    async with make_dash(sample_overview(embedded=True), app_class=PlainApp) as dash:
-        await dash.press("q")
-        assert isinstance(dash.screen, ChooseDialog)
-        assert "1,193 readings are not yet" in dash.text()
-        await dash.press("enter")
-        assert dash.app._exit
-        assert "goes on" in dash.app.return_value
-        assert dash.port.called("stop_service") == []
-
-
-async def test_quit_may_stop_the_service_and_shows_how_it_drains(make_dash):
-    async with make_dash(sample_overview(embedded=True), app_class=PlainApp) as dash:
-        dash.port.gates["stop_service"] = asyncio.Event()
-        await dash.press("q", "2")
-        assert isinstance(dash.screen, StopDialog)
-        await dash.push(sample_overview(backlog=12))
-        assert "12 readings not yet uploaded" in dash.text()
-        dash.port.gates["stop_service"].set()
-        await dash.settle()
-        assert dash.app._exit
-        assert dash.app.return_value == "drained and stopped"
-
-
-async def test_quit_may_stop_without_waiting(make_dash):
-    async with make_dash(sample_overview(embedded=True), app_class=PlainApp) as dash:
-        dash.port.gates["stop_service"] = asyncio.Event()
-        await dash.press("q", "2", "escape")
-        assert not dash.app._exit
-        await dash.push(sample_overview(embedded=True, engine=EngineView(EngineState.DRAINING)))
-        await dash.press("escape")
-        assert dash.app._exit
-
-
-async def test_quit_stays_where_the_service_cannot_be_stopped(make_dash):
-    async with make_dash(sample_overview(embedded=True), app_class=PlainApp) as dash:
-        dash.port.failures["stop_service"] = ServiceError(f"It does not listen {HOSTILE}")
-        await dash.press("q", "2")
-        assert "It does not listen [red]rm" in dash.text()
-        await dash.press("escape")
-        assert dash.screen.name == "fleet"
-        assert not dash.app._exit
-
-
-@pytest.mark.parametrize("key", ["3", "escape"])
-async def test_quit_may_be_thought_better_of(make_dash, key):
-    async with make_dash(sample_overview(embedded=True), app_class=PlainApp) as dash:
-        await dash.press("q", key)
-        assert dash.screen.name == "fleet"
-        assert not dash.app._exit
-
-
-async def test_other_keys_are_used_in_footer_and_help(make_dash):
-    async with make_dash(app_class=PlainApp, keymap={"fleet.look": "z", "app.help": "f2"}) as dash:
-        await dash.press("v")
-        assert dash.screen.done == []
-        await dash.press("z")
-        assert dash.screen.done == ["look"]
-        assert "z Look" in dash.text()
-        await dash.press("f2")
-        assert isinstance(dash.screen, HelpScreen)
-
-
-@pytest.mark.parametrize(
-    ("keymap", "says"),
-    [
-        ({"fleet.nothing": "z"}, "There is no command fleet.nothing."),
-        ({"fleet.look": "x"}, "x would be fleet.look and fleet.stop."),
-        ({"fleet.look": "q"}, "q would be app.quit and fleet.look."),
-        ({"fleet.look": "space"}, "space would be fleet.look and grid.mark."),
-        ({"fleet.look": ""}, "fleet.look: '' is no key."),
-    ],
-)
-async def test_a_wrong_keymap_is_told_and_the_usual_keys_stay(make_dash, keymap, says):
-    async with make_dash(app_class=PlainApp, keymap=keymap) as dash:
-        assert len(dash.notes()) == 1
-        assert says in dash.notes()[0]
-        await dash.press("v")
-        assert dash.screen.done == ["look"]
-
-
-def test_keys_may_be_swapped():
-    keys, problem = resolve(
-        {"fleet.stop": "v", "fleet.look": "x"}, APP_KEYS, {"fleet": PlainScreen.KEYS}, GRID_KEYS
-    )
-    assert problem == ""
-    assert keys == {"fleet.stop": "v", "fleet.look": "x"}
-
-
-def test_the_usual_keys_do_not_clash():
-    assert resolve({}, APP_KEYS, {"plain": PlainScreen.KEYS}, GRID_KEYS) == ({}, "")
-    used = [key for command in (*APP_KEYS, *GRID_KEYS) for key in command.keys.split(",")]
-    assert len(used) == len(set(used))
-
-
-async def test_inside_tmux_its_buffer_is_loaded(tmp_path):
-    tool = tmp_path / "tmux"
-    tool.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/args\ncat > {tmp_path}/text\n')
-    tool.chmod(0o755)
-    path = os.environ["PATH"]
-    os.environ["PATH"] = f"{tmp_path}:{path}"
-    try:
-        how = await clipboard.copy("größe\n", lambda _: pytest.fail("OSC 52"), {"TMUX": "/tmp/x,1,0"})
-    finally:
-        os.environ["PATH"] = path
-    assert "tmux load-buffer" in how
-    assert (tmp_path / "args").read_text() == "load-buffer -w -\n"
-    assert (tmp_path / "text").read_text() == "größe\n"
-
-
-@pytest.mark.parametrize(
-    ("length", "environment"),
-    [(clipboard.OSC52_LIMIT + 1, {}), (10, {"TERM": "linux"}), (10, {"TMUX": "x"})],
-)
-async def test_what_no_clipboard_takes_goes_to_a_file(tmp_path, monkeypatch, length, environment):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    where = {"XDG_RUNTIME_DIR": str(tmp_path), **environment}
-    how = await clipboard.copy("x" * length, lambda _: pytest.fail("OSC 52"), where)
-    path = tmp_path / clipboard.FILE
-    assert str(path) in how
-    assert path.stat().st_size == length
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600

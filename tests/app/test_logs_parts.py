@@ -4,12 +4,13 @@ import stat
 
 import pytest
 
-from sensor_tui.app.logbook import NOTE, Entry, Level
+from sensor_tui.app.logbook import NOTE, Entry, Level, LogBook, stamp_length
 from sensor_tui.app.screens.logs_feed import tail_for
 from sensor_tui.app.screens.logs_save import iso, line_of, save
 from sensor_tui.app.screens.logs_time import moment
 from sensor_tui.app.widgets.loglines_draw import Body, clock_of, pieces
 from sensor_tui.app.widgets.loglines_text import fit_end, height, pattern_of, rows_of, shown, spans
+from sensor_tui.model.unit import LogLine
 from tests.app.fake import NOW
 
 
@@ -43,6 +44,34 @@ def test_moments(text, seconds):
 )
 def test_what_is_no_moment(text):
     assert moment(text, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("head", "hidden"),
+    [
+        ("2026-03-14T15:09:26Z ", True),
+        ("2026-03-14T15:09:27.123456+00:00 ", True),
+        ("[2026-03-14 10:09:26,123 -05:00] ", True),
+        ("2026/03/14 20:39:25 - ", True),
+        ("15:09:26 | ", True),
+        ("2026-03-14T14:09:26Z ", False),
+        ("2026-03-14T15:09:31Z ", False),
+        ("2026-03-13 15:09:26 ", False),
+        ("15:02:26 ", False),
+        ("29:09:26 ", False),
+        ("2026-13-45 15:09:26 ", False),
+        ("", False),
+    ],
+)
+def test_the_time_of_a_line_is_shown_once(head, hidden):
+    line = f"{head}INFO it is warm"
+    assert stamp_length(line, NOW) == (len(head) if hidden else 0)
+    assert stamp_length(line, None) == 0
+    book = LogBook(str)
+    book.extend([LogLine("a", NOW, line), LogLine("a", NOW, line, NOTE)])
+    assert shown(book[0]) == ("INFO it is warm" if hidden else line)
+    assert shown(book[1]) == line
+    assert line_of(book[0], {}).endswith(line)
 
 
 def test_saved_lines(tmp_path):

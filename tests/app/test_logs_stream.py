@@ -115,7 +115,7 @@ async def test_reading_that_never_began_says_why(make_dash, fake_port):
 @pytest.mark.parametrize(
     ("overview", "text"),
     [
-        ("loading", "Connecting to the service …"),
+        ("loading", "Connecting to the service."),
         ("empty", "There is no unit, so there are no lines."),
         ("refused", "There is no service to read lines from."),
     ],

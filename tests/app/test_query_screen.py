@@ -269,7 +269,7 @@ async def test_other_screens_ask_for_a_file(make_dash, fake_port, overviews):
 @pytest.mark.parametrize(
     ("overview", "text"),
     [
-        ("loading", "Connecting to the service …"),
+        ("loading", "Connecting to the service."),
         ("sample", "Nothing was asked yet."),
         ("lost", "The service does not answer, so nothing can be asked."),
         ("stopped", "The service is stopped, so nobody answers."),

@@ -47,7 +47,7 @@ async def test_a_wide_screen_has_whole_words_and_the_pane(make_dash):
     async with make_dash(start="sensors", size=WIDE) as dash:
         assert "✗ 1 unreadable  ○ 2 silent" in shown(dash, "sensors-summary")
         assert shown(dash, "detail-head") == "LON_100004 · London ○ silent"
-        assert series_calls(dash) == [(LON4, None, NOW - 3600, None, 110)]
+        assert series_calls(dash) == [(LON4, None, NOW - 300, None, 110)]
         assert "median" in dash.text()
 
 
@@ -105,9 +105,9 @@ def highlighted(dash, name):
 
 async def test_the_range_shown_is_highlighted(make_dash):
     async with make_dash(start="sensors", size=WIDE) as dash:
-        assert highlighted(dash, "detail-keys") == ["1 h"]
+        assert highlighted(dash, "detail-keys") == ["5 min"]
         await dash.press("right_square_bracket")
-        assert highlighted(dash, "detail-keys") == ["6 h"]
+        assert highlighted(dash, "detail-keys") == ["1 h"]
 
 
 async def test_another_screen_leads_to_a_sensor(make_dash):

@@ -307,7 +307,7 @@ def test_every_way_of_not_being_live_has_its_words(link):
     words, empty = link_words(overview, NOW), empty_words(overview, "nothing")
     assert (words == "") is (link is Link.LIVE)
     assert words.isprintable()
-    assert empty.isprintable()
+    assert all(line.isprintable() and len(line) <= 80 for line in empty.split("\n"))
     if words:
         assert "40 s ago" in words
         others = {link_words(replace(overview, link=other), NOW) for other in Link if other is not link}

@@ -30,7 +30,7 @@ async def head(make_dash, overview, *, size=(80, 24), **options) -> str:
 def test_the_fleet_says_what_is_up_and_what_is_wrong_the_worst_first():
     assert words(fleet_parts(sample_overview(), NOW, MARKS)) == [
         "● 9/13 up", "✗ 1 failed", "✗ 1 unhealthy", "↻ 1 backoff", "? 1 unknown",
-        "✗ 1 unreadable", "✗ 2 silent", "▲ 2 late", "▲ 2 anomalous", "▲ 1 flat-lined",
+        "✗ 1 unreadable", "✗ 1 silent", "▲ 2 late", "▲ 2 anomalous", "▲ 1 flat-lined",
     ]  # fmt: skip
 
 

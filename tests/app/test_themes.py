@@ -12,22 +12,20 @@ from sensor_tui.app.theming import ThemeError, ThemeFolders, read_theme, theme_o
 from sensor_tui.resources import resource_dir
 from tests.app.plain_screens import PlainApp
 
-TEXTS = (
-    *[
-        "foreground",
-        "text-muted",
-        "text-success",
-        "text-warning",
-        "text-error",
-        "text-accent",
-        "text-primary",
-        "success",
-        "warning",
-        "error",
-        "accent",
-        "primary",
-    ]
-)
+TEXTS = [
+    "foreground",
+    "text-muted",
+    "text-success",
+    "text-warning",
+    "text-error",
+    "text-accent",
+    "text-primary",
+    "success",
+    "warning",
+    "error",
+    "accent",
+    "primary",
+]
 GROUNDS = ("background", "surface", "panel", "block-cursor-blurred-background")
 GOOD = dict.fromkeys(
     ["primary", "accent", "success", "warning", "error", "foreground", "background", "surface", "panel"],

@@ -105,12 +105,12 @@ def text_of(overview, drain=None):
 
 def test_the_summary():
     *lines, totals = text_of(sample_overview(), 90.0).split("\n")
-    assert totals.startswith("Since start: 106,000 accepted (12 there before), 4 rejected, 1,100 requests, ")
-    assert totals.endswith("530,000 RU, 45.8 MiB, 290 throttled")
+    assert totals.startswith("Since start: 106,000 accepted (12 there before), 4 rejected, 310 retried ")
+    assert totals.endswith("(290 throttled), 530,000 RU, 1,100 requests, 45.8 MiB")
     assert lines == [
         "● Uploading",
         "Backlog 1,193   Lag 2 h   To drain 1 min   Dead letters 3",
-        "Docs/s 512   RU/s 2,732   429/s 0.40   In flight 7   Retried 310",
+        "Docs/s 512   RU/s 2,732   Throttled/s 0.40   Docs in flight 7",
     ]
 
 

@@ -269,6 +269,8 @@ def test_an_empty_fleet_says_what_to_do(run: Run, service: Service) -> None:
     assert (result.code, result.out) == (0, "")
     assert "There are no units" in result.err
     assert "There are no units" in run("logs").err
+    assert run("start", "--all", "--json").json == {"kind": "start", "outcomes": []}
+    assert run("stop", "--all", "--json", "--dry-run").json == {"kind": "stop", "items": []}
 
 
 def test_adding_a_process(run: Run, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,7 +304,7 @@ def test_adding_a_process(run: Run, service: Service, monkeypatch: pytest.Monkey
     [
         (["x"], "Missing argument"),
         (["x", "--env", "NOT_SET_HERE", "--", "true"], "there is no such variable here"),
-        (["x", "--env", "=a", "--", "true"], "it has no name"),
+        (["x", "--env", "=a", "--", "true"], "a variable has no name"),
         (["x", "--data", "/etc/passwd", "--", "true"], "is not inside"),
         (["x", "--role", "boss", "--", "true"], "boss"),
     ],

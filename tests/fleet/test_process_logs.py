@@ -8,6 +8,7 @@ import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -384,3 +385,39 @@ async def test_times_are_those_of_the_runtimes_clock(ground: Ground) -> None:
     await runtime.start(ID)
     found = await read(runtime, bool)
     assert [(line.text, line.at) for line in found] == [("now", 5000.0)]
+
+
+class Scripted:
+    """A log that is read in these pieces, whatever is asked for."""
+
+    turns = 0
+
+    def __init__(self, *pieces: tuple[int, bytes]) -> None:
+        self.pieces = list(pieces)
+
+    def read(self, place: int, most: int) -> tuple[int, bytes]:
+        return self.pieces.pop(0) if self.pieces else (place, b"")
+
+    def place_of_last(self, lines: int) -> int:
+        return 0
+
+    def time_of(self, end: int) -> float:
+        return 1.0
+
+
+def test_the_rest_of_a_line_whose_beginning_is_lost_is_not_taken_for_a_line() -> None:
+    log = Scripted((0, b"10 a\n11 "), (100, b"1"), (101, b"22"), (103, b"03 x\n12204 y\n"))
+    found = LineReader(cast("UnitLog", log), "u").take()
+    assert [line.text for line in found if line.stream != "note"] == ["10 a", "11 ", "12204 y"]
+    assert sum("bytes are gone" in line.text for line in found) == 1
+
+
+def test_long_lines_make_a_batch_of_few(tmp_path: Path) -> None:
+    path = tmp_path / "u.log"
+    path.write_bytes((b"x" * 16000 + b"\n") * 300)
+    reader = LineReader(UnitLog(path), "u")
+    batches = []
+    while batch := reader.take():
+        batches.append(len(batch))
+    assert sum(batches) == 300
+    assert max(batches) < 40

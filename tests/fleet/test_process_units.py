@@ -5,11 +5,16 @@ import json
 import os
 import platform
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import pytest
 
 from sensor_tui.errors import FleetError
 from sensor_tui.fleet import process_table
+from sensor_tui.fleet.process_census import Census
+from sensor_tui.fleet.process_spec import MARK
+from sensor_tui.fleet.process_unit import ProcessUnit
 from sensor_tui.model.unit import Role, UnitSpec, UnitState
 
 from .conftest import Ground, HurryingClock, gone, one, state_of
@@ -375,3 +380,57 @@ async def test_without_proc_and_pidfd_it_works_as_well(
     await state_of(runtime, UnitState.BACKOFF)
     await runtime.stop(ID, grace=30)
     assert not ground.alive()
+
+
+async def test_a_restart_that_is_broken_off_between_stop_and_start_is_finished(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = await ground.open()
+    await runtime.add(ground.spec(WAIT))
+    await runtime.start(ID)
+    before = await ground.pipe.number()
+    reached = asyncio.Event()
+
+    async def stand_still(_: ProcessUnit) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProcessUnit, "_start", stand_still)
+        restart = asyncio.ensure_future(runtime.restart(ID, grace=30))
+        await reached.wait()
+        await runtime.close()
+        await asyncio.gather(restart, return_exceptions=True)
+    again = await ground.open()
+    assert one(again).state is UnitState.RUNNING
+    assert one(again).pid not in {None, before}
+
+
+async def test_one_that_is_being_removed_is_not_started_any_more(ground: Ground) -> None:
+    runtime = await ground.open()
+    spec = ground.spec(IGNORE + WAIT)
+    await runtime.add(spec)
+    await runtime.start(ID)
+    await ground.pipe.number()
+    removal = asyncio.ensure_future(runtime.remove(ID, grace=0.2))
+    await asyncio.sleep(0)
+    others = [runtime.start(ID), runtime.restart(ID, grace=1), runtime.remove(ID, grace=1), runtime.add(spec)]
+    refused = await asyncio.gather(*others, return_exceptions=True)
+    await removal
+    assert [str(each).startswith("sensor-1 is being removed") for each in refused[1:]] == [True] * 3
+    assert runtime.list() == []
+    assert (
+        process_table.marked(process_table.table(), MARK).get(str(ground.folder / "state/units/sensor-1"))
+        is None
+    )
+    assert (await runtime.add(spec)).state is UnitState.CREATED
+
+
+async def test_a_look_at_processes_that_fails_is_an_error_of_who_asked(ground: Ground) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        census = Census("NONE", pool)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(process_table, "table", Mock(side_effect=OSError(24, "no files")))
+            found = await asyncio.gather(census.members(None, "a"), return_exceptions=True)
+        assert [type(each) for each in found] == [OSError]
+        assert await census.members(None, "nobody") == []

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import pytest
@@ -332,3 +332,24 @@ async def test_an_action_under_way_ends_with_the_service_and_is_written_down(fle
         assert (last.action, last.target) == ("start", unit.name)
         assert last.result == f"1 done; 1 not proven: {unit.name} (the service stopped before)"
         assert (await act(running, ActionKind.REMOVE, unit.id, wipe_data=True)).step is Step.DONE
+
+
+async def test_who_watches_while_the_service_stops_is_not_told_that_its_units_are_gone(serve):
+    async with serve() as running:
+        unit = await running.client.add_unit(shell("one", "exec sleep 1000"))
+        await act(running, ActionKind.START, unit.id)
+        last = None
+        async with (
+            asyncio.timeout(30),
+            ServiceClient(Path(running.client.where)) as watching,
+            aclosing(watching.events()) as updates,
+        ):
+            async for update in updates:
+                if update.kind == "snapshot":
+                    await running.client.drain(stop=True)
+                if update.kind in {"goodbye", "lost"}:
+                    break
+                last = update.report or last
+        assert last is not None
+        assert [(each.id, each.state) for each in last.units] == [(unit.id, UnitState.RUNNING)]
+        await running.task

@@ -61,7 +61,7 @@ def test_an_operator_stops_resets_reads_and_quits(tmux: Tmux, tmp_path: Path) ->
     tmux.keys("Enter")
     tmux.see(r"2/4 up", within=60)
     tmux.keys("Escape", "Escape")
-    stopped = r"○ stopped +(?:– +)?\d+ \w+ +0 "
+    stopped = r"○ stopped +(?:\S +)?\d+ \w+ +0 "
     tmux.see(rf"(?s){stopped}.*{stopped}", within=60)
 
     tmux.keys("Down", "Down", "R")

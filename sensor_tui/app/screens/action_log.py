@@ -16,11 +16,11 @@ from sensor_tui.model.action import LoggedAction
 
 LIMIT: Final = 500
 COLUMNS: Final = (
-    Column("at", "WHEN", 19, help="Local time."),
-    Column("who", "WHO", 8, help="Who asked for it."),
-    Column("action", "ACTION", 9, help="What was done."),
-    Column("target", "TARGET", 15, grow=True, help="To what."),
-    Column("result", "RESULT", 15, grow=True, help="What came of it."),
+    Column("at", "When", 19, help="Local time."),
+    Column("who", "Who", 8, help="Who asked for it."),
+    Column("action", "Action", 9, help="What was done."),
+    Column("target", "Target", 15, grow=True, help="To what."),
+    Column("result", "Result", 15, grow=True, help="What came of it."),
 )
 BAD: Final = ("fail", "not proven", "cannot", "error")
 
@@ -46,7 +46,7 @@ class ActionLog(Dialog[None]):
         self._entries: Sequence[LoggedAction] = ()
 
     def compose_box(self) -> ComposeResult:
-        yield Grid(COLUMNS, empty="Reading …")
+        yield Grid(COLUMNS, empty="Reading it.")
 
     def on_mount(self) -> None:
         self.action_again()

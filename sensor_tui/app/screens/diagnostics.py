@@ -25,12 +25,15 @@ from sensor_tui.app.screens.diagnostics_rows import (
     report,
     row,
 )
+from sensor_tui.app.screens.sensors_link import reason_lines
 from sensor_tui.app.widgets.grid import Grid
 from sensor_tui.app.widgets.grid_messages import Chosen, Highlighted
 from sensor_tui.errors import SensorTuiError
 from sensor_tui.model.overview import Link, Overview
 
 _WIDE: Final = 120
+_TALL: Final = 36
+"""Lines from which the detail stands below all checks, so that what was seen has the whole width."""
 
 
 class DiagnosticsScreen(DashboardScreen):
@@ -52,6 +55,7 @@ class DiagnosticsScreen(DashboardScreen):
         " result older than ten minutes is dimmed."
     )
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]  # noqa: RUF012 - as Textual declares it
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (_TALL, "-tall")]  # noqa: RUF012 - the same
     DEFAULT_CSS = """
     DiagnosticsScreen {
         #checks-overall {
@@ -59,11 +63,14 @@ class DiagnosticsScreen(DashboardScreen):
         }
         #checks-body { layout: vertical; height: 1fr; }
         #checks-detail { height: 40%; min-height: 8; padding: 0 1; border-top: solid $panel; }
-        &.-wide #checks-body { layout: horizontal; }
-        &.-wide Grid { width: 3fr; }
-        &.-wide #checks-detail {
+        &.-wide.-low #checks-body { layout: horizontal; }
+        &.-wide.-low Grid { width: 3fr; }
+        &.-wide.-low #checks-detail {
             width: 2fr; height: 1fr; border-top: none; border-left: solid $panel;
         }
+        &.-ascii #checks-detail { border-top: ascii $panel; }
+        &.-ascii.-wide.-low #checks-detail { border-top: none; border-left: ascii $panel; }
+        &.-ascii Static { text-overflow: clip !important; }
     }
     """
 
@@ -79,9 +86,10 @@ class DiagnosticsScreen(DashboardScreen):
         self._now = 0.0
 
     def compose_body(self) -> ComposeResult:
+        self.set_class(self.dash.look.ascii, "-ascii")
         yield Static(id="checks-overall", markup=False)
         with Container(id="checks-body"):
-            yield Grid(COLUMNS, id="checks", empty="Asking which checks there are …")
+            yield Grid(COLUMNS, id="checks", empty="Asking which checks there are.")
             with VerticalScroll(id="checks-detail"):
                 yield Static(id="checks-text", markup=False)
 
@@ -211,12 +219,14 @@ class DiagnosticsScreen(DashboardScreen):
 
     def _empty(self) -> str:
         if self._problem:
-            return f"The checks cannot be asked for.\n{self._problem}\n\nr tries again."
+            why = reason_lines(self._problem)
+            again = "r tries again. Without a service: sensor-tui diagnostics"
+            return f"The checks cannot be asked for.\n{why}\n\n{again}"
         if self._loaded:
             return "This service knows no checks."
         if self._link is Link.CONNECTING:
-            return "Connecting to the service …"
-        return "Asking which checks there are …"
+            return "Connecting to the service."
+        return "Asking which checks there are."
 
     def _show_detail(self) -> None:
         made = self._checks.get(self.query_one(Grid).cursor_key or "")

@@ -13,10 +13,10 @@ from sensor_tui.app.widgets.grid import Cell, Column, Row, Tone
 from sensor_tui.model.check import Check, CheckInfo, CheckVerdict
 
 COLUMNS: Final = (
-    Column("verdict", "verdict", 11, help="What the check found; the worst sorts first."),
-    Column("title", "check", 26, help="What is checked."),
-    Column("evidence", "evidence", 20, grow=True, help="What was seen; the whole is in the detail."),
-    Column("time", "took", 7, right=True, help="Seconds the check took."),
+    Column("verdict", "Verdict", 11, help="What the check found; the worst sorts first."),
+    Column("title", "Check", 31, help="What is checked."),
+    Column("evidence", "Evidence", 20, grow=True, help="What was seen; the whole is in the detail."),
+    Column("time", "Took", 7, right=True, shown=False, help="Seconds the check took."),
 )
 OLD_SECONDS: Final = 600.0
 """Age from which on a result is shown as old."""
@@ -117,7 +117,7 @@ def overall(checks: Sequence[Made], now: float, signs: Glyphs) -> tuple[str, str
     if going:
         running = next((each.info.title for each in checks if each.state is CheckState.RUNNING), "")
         done = len(checks) - going
-        return f"{signs.starting} checking, {done} of {len(checks)} done: {plain(running)}", "$text-accent"
+        return f"{signs.starting} Checking, {done} of {len(checks)} done: {plain(running)}", "$text-accent"
     made = [each for each in checks if each.state is CheckState.DONE and each.check is not None]
     counts = {
         kind: sum(each.check is not None and each.check.verdict is kind for each in made)

@@ -151,7 +151,7 @@ class ConfirmAction(Dialog[ActionOptions | None]):
         self.set_class(bool(self.word), "-typed")
         self.set_class(plan is not None and not any(item.applies for item in plan.items), "-refused")
         if plan is None:
-            wait = plain(self._problem) or "Looking at what this would mean …"
+            wait = plain(self._problem) or "Looking at what this would mean."
             summary = Content.styled(wait, "$text-error" if self._problem else "$text-muted")
             items = Content("")
         else:

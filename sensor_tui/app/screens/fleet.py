@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -18,7 +19,7 @@ from sensor_tui.app.screens.fleet_courses import Courses
 from sensor_tui.app.screens.fleet_detail import UnitDetail
 from sensor_tui.app.screens.fleet_facts import LOG_LINES, About, Lines
 from sensor_tui.app.screens.fleet_hosts import HostsLine
-from sensor_tui.app.screens.fleet_rows import COLUMNS, GROUPS, FleetRows
+from sensor_tui.app.screens.fleet_rows import COLUMNS, GROUPS, FleetRows, name_width
 from sensor_tui.app.screens.fleet_shell import open_shell, refusal
 from sensor_tui.app.screens.fleet_words import Sensors, running_actions, unreachable
 from sensor_tui.app.screens.sensors_link import empty_words, stale
@@ -85,6 +86,9 @@ class FleetScreen(DashboardScreen):
         &.-wide #fleet-detail {
             height: 1fr; width: 42%; max-width: 70; border-top: none; border-left: solid $panel;
         }
+        &.-ascii Static { text-overflow: clip !important; }
+        &.-ascii #fleet-detail { border-top: ascii $panel; }
+        &.-ascii.-wide #fleet-detail { border-top: none; border-left: ascii $panel; }
     }
     """
 
@@ -98,6 +102,7 @@ class FleetScreen(DashboardScreen):
         self._courses = Courses()
 
     def compose_body(self) -> ComposeResult:
+        self.set_class(self.dash.look.ascii, "-ascii")
         self._glyphs = fmt.glyphs(self.dash.look.ascii)
         self._rows = FleetRows(self._glyphs)
         yield HostsLine(self._glyphs, id="fleet-hosts")
@@ -147,11 +152,19 @@ class FleetScreen(DashboardScreen):
         self._courses.take(overview.stats)
         grid = self.grid
         grid.set_empty(empty_words(overview, _NOTHING))
+        self._fit_names(overview)
         grid.show(self._rows.rows(overview, now, stale=stale(overview)))
         if self._looked_at is not None and grid.move_to(self._looked_at):
             self._looked_at = None
         self._show_hosts()
         self._show_detail()
+
+    def _fit_names(self, overview: Overview) -> None:
+        """Give the names the room they need."""
+        grid, width = self.grid, name_width(overview.units.values())
+        if overview.units and grid.columns[0].width != width:
+            grid.columns = (replace(COLUMNS[0], width=width), *COLUMNS[1:])
+            grid.show_columns(grid.shown_columns)
 
     def current_grid(self) -> Grid:
         """The table of units."""

@@ -15,7 +15,7 @@ from sensor_tui.app.screens.fleet_words import (
     natural,
     state_mark,
 )
-from sensor_tui.app.screens.sensors_words import VERDICT_TONES
+from sensor_tui.app.screens.sensors_words import VERDICT_TONES, verdict_mark
 from sensor_tui.app.widgets.grid_values import Cell, Tone
 from sensor_tui.model.sensor import Sensor, Verdict
 from sensor_tui.model.unit import Health, Role, Unit, UnitState, UnitStats
@@ -143,9 +143,12 @@ def _fresh(facts: Facts, now: float) -> Cell:
         return Cell(missing, Tone.DIM)
     if sensor.newest is None:
         return Cell("no data", Tone.BAD if sensor.problem else Tone.DIM)
-    quiet = facts.verdict in {Verdict.SILENT, Verdict.LATE}
-    tone = VERDICT_TONES[facts.verdict] if quiet and facts.verdict else Tone.NORMAL
-    return Cell(facts.fresh, tone, since(sensor.newest, now))
+    age, verdict = since(sensor.newest, now), facts.verdict
+    if not facts.unit.state.up:  # nobody expects readings of it
+        return Cell(facts.fresh, Tone.DIM, age)
+    if verdict not in {Verdict.SILENT, Verdict.LATE}:
+        return Cell(facts.fresh, Tone.NORMAL, age)
+    return Cell(f"{verdict_mark(verdict, facts.lasting.glyphs)} {facts.fresh}", VERDICT_TONES[verdict], age)
 
 
 def _figure(facts: Facts, text: str, tone: Tone, sort: float | None) -> Cell:

@@ -5,6 +5,7 @@ from textual.containers import Container, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from sensor_tui.app.format import in_signs
 from sensor_tui.app.screens.fleet_facts import About, facts, head
 
 
@@ -47,8 +48,8 @@ class UnitDetail(Container):
             self._say("unit-head", Content.styled("No unit is chosen.", "$text-muted"))
             self._say("unit-facts", Content(""))
             return
-        self._say("unit-head", head(about))
-        self._say("unit-facts", Content("\n").join(facts(about)))
+        self._say("unit-head", in_signs(head(about), about.glyphs))
+        self._say("unit-facts", in_signs(Content("\n").join(facts(about)), about.glyphs))
 
     def turn(self, by: int) -> None:
         """Show what is so many lines below."""

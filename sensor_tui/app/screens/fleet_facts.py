@@ -8,6 +8,7 @@ from textual.content import Content
 
 from sensor_tui.app import format as fmt
 from sensor_tui.app.glyphs import Glyphs
+from sensor_tui.app.logbook import stamp_length
 from sensor_tui.app.screens.fleet_courses import Course, span
 from sensor_tui.app.screens.fleet_rows import STALE_STATS
 from sensor_tui.app.screens.fleet_words import (
@@ -226,7 +227,14 @@ def _logs(about: About) -> Iterator[Content]:
         yield styled("It has written nothing.", Tone.DIM)
     for line in logs.lines:
         tone = {"err": Tone.WARN, "note": Tone.DIM}.get(line.stream, Tone.NORMAL)
-        yield styled(fmt.plain(line.text, limit=300), Tone.DIM if logs.problem else tone)
+        yield styled(_line(line), Tone.DIM if logs.problem else tone)
+
+
+def _line(line: LogLine) -> str:
+    """With the time of day alone where it begins with its time."""
+    text = fmt.plain(line.text, limit=300)
+    stamp = stamp_length(text, line.at)
+    return f"{fmt.stamp(line.at)[11:]} {text[stamp:]}" if stamp and line.at is not None else text
 
 
 def _made_of(about: About) -> Iterator[Content]:

@@ -1,7 +1,9 @@
 """Units as rows of a grid: a cell is made when somebody looks at it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
+
+from rich.cells import cell_len
 
 from sensor_tui.app import format as fmt
 from sensor_tui.app.glyphs import Glyphs
@@ -26,12 +28,17 @@ from sensor_tui.app.widgets.grid_values import Cell, Column, Row
 from sensor_tui.model.overview import Overview
 from sensor_tui.model.unit import Unit, UnitState
 
+LEAST_NAME: Final = 14
+MOST_NAME: Final = 28
+"""Cells the column of names takes, as the longest one needs."""
 COLUMNS: Final = (
-    Column("unit", "Unit", 20, grow=True, help="Its name on its host."),
+    Column("unit", "Unit", LEAST_NAME, grow=True, help="Its name on its host."),
     Column("state", "State", 10, help="What it is doing, or the step of the action that is at work on it."),
-    Column("health", "Health", 11, help="What its own health check says."),
-    Column("fresh", "Fresh", 7, right=True, help="Age of its sensor's newest reading."),
+    Column(
+        "fresh", "Fresh", 8, right=True, help="Age of its sensor's newest reading; late or silent marked."
+    ),
     Column("backlog", "Backlog", 7, right=True, help="Its readings neither acknowledged nor dead."),
+    Column("health", "Health", 11, help="What its own health check says."),
     Column("cpu", "CPU", 5, right=True, help="Of one core; dim where it is older than five seconds."),
     Column("memory", "Memory", 8, right=True, help="Without what the system can take back at once."),
     Column("restarts", "Restarts", 8, right=True, help="By itself, since it was last started on purpose."),
@@ -57,6 +64,12 @@ GROUPS: Final[Mapping[str, Callable[[Unit], str]]] = {
 
 STALE_STATS: Final = 5.0
 """Seconds after which what a unit uses is old."""
+
+
+def name_width(units: Iterable[Unit]) -> int:
+    """Cells for the names of these units."""
+    longest = max((cell_len(fmt.plain(unit.name, limit=200)) for unit in units), default=0)
+    return min(max(longest, LEAST_NAME), MOST_NAME)
 
 
 class _Cells(Mapping[str, Cell]):

@@ -6,10 +6,11 @@ from typing import Final
 from textual.content import Content
 from textual.widget import Widget
 
-from sensor_tui.app.format import count, plain
+from sensor_tui.app.format import count
 from sensor_tui.app.glyphs import UNICODE, Glyphs
 from sensor_tui.app.logbook import Level
 from sensor_tui.app.screens.logs_feed import FeedState
+from sensor_tui.app.screens.sensors_link import MORE, reason_lines
 from sensor_tui.app.widgets.line import KEPT, Part, lay_out
 from sensor_tui.model.overview import Link
 
@@ -146,7 +147,7 @@ def _waiting(state: LogsState) -> str:
 
 
 def _without_service(state: LogsState) -> str:
-    why = plain(state.link_problem)
+    why = reason_lines(state.link_problem)
     if state.link is Link.CONNECTING:
         return "Connecting to the service."
     if state.link is Link.LOST:
@@ -154,7 +155,7 @@ def _without_service(state: LogsState) -> str:
         return f"{said}\n{why}\n\nTrying again. 5 shows Diagnostics."
     if state.link is Link.STOPPED:
         return f"The service is stopped, so nobody reads lines.\n{why}\n\nPress S to start it."
-    return f"There is no service to read lines from.\n{why}\n\nMend that; 5 shows Diagnostics."
+    return f"There is no service to read lines from.\n{why}\n\n{MORE}"
 
 
 class LogsBar(Widget):

@@ -8,11 +8,11 @@ from sensor_tui.app.widgets.grid import Cell, Column, Row, Tone
 from sensor_tui.model.unit import Unit, UnitState
 
 COLUMNS: Final = (
-    Column("unit", "unit", 20, grow=True),
-    Column("state", "state", 8),
-    Column("role", "role", 8),
-    Column("city", "city", 10),
-    Column("host", "host", 10),
+    Column("unit", "Unit", 20, grow=True),
+    Column("state", "State", 8),
+    Column("role", "Role", 8),
+    Column("city", "City", 10),
+    Column("host", "Host", 10),
 )
 _TONES: Final = {UnitState.RUNNING: Tone.GOOD, UnitState.FAILED: Tone.BAD, UnitState.BACKOFF: Tone.WARN}
 

@@ -7,6 +7,7 @@ from textual.content import Content
 
 from sensor_tui.app.format import age, block, clock_minutes, count, plain
 from sensor_tui.app.glyphs import Glyphs
+from sensor_tui.app.screens.sensors_link import MORE, reason_lines
 from sensor_tui.app.widgets.grid import Cell, Column, Row, Tone
 from sensor_tui.app.widgets.line import KEPT, Part, lay_out
 from sensor_tui.errors import SensorTuiError
@@ -97,14 +98,14 @@ def cancelled(seconds: float, signs: Glyphs) -> Content:
 
 def nothing_asked(overview: Overview) -> str:
     """What stands where a result will be."""
-    why = plain(overview.problem)
+    why = reason_lines(overview.problem)
     hints = "ctrl+r runs the query. Outside the text, e shows examples and f chooses where."
     texts = {
         Link.CONNECTING: "Connecting to the service.",
         Link.LIVE: f"Nothing was asked yet.\n\n{hints}",
         Link.LOST: f"The service does not answer, so nothing can be asked.\n{why}\n\nTrying again.",
         Link.STOPPED: f"The service is stopped, so nobody answers.\n{why}\n\nPress S to start it.",
-        Link.REFUSED: f"There is no service to ask.\n{why}\n\nMend that; 5 shows Diagnostics.",
+        Link.REFUSED: f"There is no service to ask.\n{why}\n\n{MORE}",
     }
     return texts[overview.link]
 

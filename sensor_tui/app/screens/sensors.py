@@ -13,7 +13,7 @@ from textual.widgets import Static
 from sensor_tui.app import format as fmt
 from sensor_tui.app.base import DashboardScreen
 from sensor_tui.app.commands import Command
-from sensor_tui.app.screens.sensors_detail import FIRST_RANGE, RANGES, SensorDetail, Wish
+from sensor_tui.app.screens.sensors_detail import RANGES, SensorDetail, Wish, first_range
 from sensor_tui.app.screens.sensors_facts import styled
 from sensor_tui.app.screens.sensors_link import empty_words, link_words, stale
 from sensor_tui.app.screens.sensors_rows import SensorRows
@@ -303,7 +303,7 @@ class SensorsScreen(DashboardScreen):
         elif self._wish is None or self._wish.sensor != sensor.key:
             before = self._wish
             measure = None if before is None or before.measure not in sensor.values else before.measure
-            self._wish = Wish(sensor.key, measure, FIRST_RANGE if before is None else before.range)
+            self._wish = Wish(sensor.key, measure, first_range(sensor) if before is None else before.range)
             self._ask(REST_SECONDS)
         self.detail.show(overview, sensor, self._wish, now)
 

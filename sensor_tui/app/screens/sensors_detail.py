@@ -17,7 +17,7 @@ from sensor_tui.app.screens.sensors_link import stale
 from sensor_tui.app.screens.sensors_near import near
 from sensor_tui.app.screens.sensors_words import same
 from sensor_tui.app.widgets.chart import Chart
-from sensor_tui.app.widgets.chart_draw import Curve
+from sensor_tui.app.widgets.chart_draw import Curve, begin
 from sensor_tui.model.overview import Overview
 from sensor_tui.model.sensor import Sensor, Series
 
@@ -28,7 +28,14 @@ RANGES: Final = (
     ("24 h", 86_400.0),
     ("all", None),
 )
-FIRST_RANGE: Final = 1
+_POINTS: Final = 10
+"""Readings a chart should have to begin with."""
+
+
+def first_range(sensor: Sensor) -> int:
+    """The place of the shortest range with some readings of a sensor that writes as it usually does."""
+    wanted = _POINTS * (sensor.cadence or 0.0)
+    return next(place for place, (_, seconds) in enumerate(RANGES) if seconds is None or seconds >= wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +153,7 @@ class SensorDetail(Container):
         return max(60, min(400, 2 * self.query_one(Chart).size.width))
 
     def _keys(self) -> Content:
-        chosen = FIRST_RANGE if self._wish is None else self._wish.range
+        chosen = 0 if self._wish is None else self._wish.range
         parts = [Content("[ ] ")]
         for place, (name, _) in enumerate(RANGES):
             parts.append(Content.styled(name, "bold reverse" if place == chosen else ""))
@@ -171,7 +178,7 @@ class SensorDetail(Container):
             chart.show(curve)
 
     def _say(self, name: str, text: Content) -> None:
-        before = self._texts.get(name)
+        before, text = self._texts.get(name), fmt.in_signs(text, self._glyphs)
         if not same(text, before):
             self._texts[name] = text
             shown = self.query_one(f"#{name}", Static)
@@ -194,9 +201,14 @@ def curve_of(series: Series, wish: Wish, now: float) -> Curve:
     """A series as a curve with its extremes and anomalies in the title."""
     name = fmt.plain(series.measure, limit=40)
     title = name
+    since: float | None = None
+    if wish.seconds is not None:
+        since, late = begin(now - wish.seconds, now, series.times)
+    else:
+        late = ""
     if series.values:
         low, high = fmt.number(min(series.values)), fmt.number(max(series.values))
-        title = f"{name} {fmt.number(series.values[-1])}, {low} to {high}"
+        title = f"{name} {fmt.number(series.values[-1])}, {low} to {high}{late}"
         if series.anomalies:
             many = len(series.anomalies)
             title += f", {fmt.count(many)} {'anomaly' if many == 1 else 'anomalies'}"
@@ -207,7 +219,7 @@ def curve_of(series: Series, wish: Wish, now: float) -> Curve:
         times=series.times,
         values=series.values,
         marks=series.anomalies,
-        since=None if wish.seconds is None else now - wish.seconds,
+        since=since,
         until=now if wish.seconds is not None else None,
         note=f"No readings{words}{longer}.",
     )

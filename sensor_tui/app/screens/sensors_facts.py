@@ -108,7 +108,7 @@ def neighbours(sensor: Sensor, near: Near, now: float, glyphs: Glyphs) -> Iterat
 
 def _neighbour(each: Neighbour, now: float, glyphs: Glyphs, *, chosen: bool) -> Content:
     mark = glyphs.right if chosen else " "
-    name = fmt.fit(name_of(each.sensor), _NAME)
+    name = fmt.fit_middle(name_of(each.sensor), _NAME, glyphs.ellipsis)
     text = f"{mark} {name} {fmt.fit(fmt.number(each.value), 8, right=True)}"
     if each.difference is None:
         verdict = Verdict(each.verdict)

@@ -1,7 +1,21 @@
 """How the dashboard stands with its service, in words: live, connecting, lost, stopped and refused differ."""
 
+import textwrap
+from typing import Final
+
 from sensor_tui.app import format as fmt
 from sensor_tui.model.overview import Link, Overview
+
+START: Final = "Press S to start one, or run: sensor-tui service start"
+MORE: Final = "More is checked by: sensor-tui diagnostics"
+_LINE: Final = 74
+"""Cells of a line in the middle of an empty screen."""
+
+
+def reason_lines(why: str) -> str:
+    """A reason of any length in lines that fit the narrowest screen: the end says what to do."""
+    text = fmt.plain(why, limit=600)
+    return "\n".join(textwrap.wrap(text, _LINE, break_on_hyphens=False)) if text else ""
 
 
 def stale(overview: Overview) -> bool:
@@ -37,12 +51,12 @@ def empty_words(overview: Overview, what: str) -> str:
         case Link.CONNECTING:
             return "Connecting to the service."
         case Link.STOPPED:
-            return "No service runs, so nothing is known. Start one: sensor-tui service start."
+            return f"No service runs, so nothing is known.\n{START}"
         case Link.LOST:
             return "The service has not answered yet; trying again."
         case Link.REFUSED:
-            why = fmt.plain(overview.problem, limit=300)
-            return why or "The service cannot be used. See Diagnostics (5)."
+            why = reason_lines(overview.problem) or "The service cannot be used."
+            return f"{why}\n\n{MORE}"
 
 
 def _because(words: str, why: str) -> str:

@@ -310,7 +310,7 @@ class UploadsScreen(DashboardScreen):
             chart.show(curve)
 
     def _say(self, name: str, text: Content) -> None:
-        before = self._told.get(name)
+        before, text = self._told.get(name), fmt.in_signs(text, self._glyphs)
         if not same(text, before):
             self._told[name] = text
             taller = before is None or before.plain.count("\n") != text.plain.count("\n")

@@ -6,7 +6,7 @@ from typing import Final
 from sensor_tui.app import format as fmt
 from sensor_tui.app.screens.sensors_link import stale
 from sensor_tui.app.screens.sensors_words import age_of
-from sensor_tui.app.widgets.chart_draw import SECONDS, Curve
+from sensor_tui.app.widgets.chart_draw import SECONDS, Curve, begin
 from sensor_tui.model.letter import Minute
 from sensor_tui.model.overview import Overview
 
@@ -63,16 +63,18 @@ def _lag(minutes: Sequence[Minute], live: Overview | None, since: float, now: fl
     if live is not None and live.backlog is not None:
         newest = (age_of(live.oldest_open, now) or 0.0) if live.backlog else 0.0
     times, values = _points(minutes, [minute.lag or 0.0 for minute in minutes], newest, now)
-    title = "Lag" if not values else f"Lag {fmt.age(values[-1])}, at most {fmt.age(max(values))}"
+    since, late = begin(since, now, times)
+    title = "Lag" if not values else f"Lag {fmt.age(values[-1])}, at most {fmt.age(max(values))}{late}"
     return Curve(title, times, values, (), since, now, fmt.age, SECONDS, 0.0, _GAP, note)
 
 
 def _backlog(minutes: Sequence[Minute], live: Overview | None, since: float, now: float, note: str) -> Curve:
     newest = None if live is None or live.backlog is None else float(live.backlog)
     times, values = _points(minutes, [float(minute.backlog) for minute in minutes], newest, now)
+    since, late = begin(since, now, times)
     title = "Backlog"
     if values:
-        title = f"Backlog {fmt.count(round(values[-1]))}, at most {fmt.count(round(max(values)))}"
+        title = f"Backlog {fmt.count(round(values[-1]))}, at most {fmt.count(round(max(values)))}{late}"
     return Curve(title, times, values, (), since, now, _whole, (), 0.0, _GAP, note)
 
 
@@ -81,10 +83,11 @@ def _throughput(
 ) -> Curve:
     newest = None if live is None else live.engine.docs_per_second
     times, values = _points(minutes, [minute.accepted / _MINUTE for minute in minutes], newest, now)
+    since, late = begin(since, now, times)
     marks = [minute.at for minute in minutes if minute.throttled]
     title = "Docs/s"
     if values:
-        title = f"Docs/s {fmt.rate(values[-1])}, at most {fmt.rate(max(values))}"
+        title = f"Docs/s {fmt.rate(values[-1])}, at most {fmt.rate(max(values))}{late}"
     if marks:
         title += f", {fmt.count(sum(minute.throttled for minute in minutes))} throttled"
     return Curve(title, times, values, marks, since, now, fmt.rate, (), 0.0, _GAP, note)

@@ -36,6 +36,8 @@ _STATES: Final = {
     EngineState.STOPPED: ("Not running: nobody uploads", Tone.BAD),
 }
 
+_BETWEEN: Final = "Waiting for the next round; n starts it"
+
 
 class Drain:
     """Watches the backlog, and says when it will be gone at the rate of the last minute."""
@@ -114,6 +116,8 @@ def engine_words(overview: Overview, now: float, glyphs: Glyphs) -> Content:
         return styled(f"{mark} {words}", tone)
     engine = overview.engine
     text, tone = _STATES[engine.state]
+    if engine.state is EngineState.IDLE and overview.backlog:
+        text = _BETWEEN
     if engine.reason:
         text += f": {fmt.plain(engine.reason, limit=400)}"
     return styled(f"{engine_mark(engine.state, glyphs)} {text}", tone)
@@ -140,14 +144,12 @@ def summary(overview: Overview, now: float, drain: float | None, glyphs: Glyphs)
         old=old,
     )
     throttled = Tone.WARN if engine.throttled_per_second else Tone.NORMAL
-    retried = None if engine.totals is None else engine.totals.retried
     yield _figures(
         [
             ("Docs/s", fmt.rate(engine.docs_per_second), Tone.NORMAL),
             ("RU/s", fmt.rate(engine.request_units_per_second), Tone.NORMAL),
-            ("429/s", fmt.rate(engine.throttled_per_second), throttled),
-            ("In flight", fmt.count(engine.in_flight), Tone.NORMAL),
-            ("Retried", fmt.count(retried), Tone.NORMAL),
+            ("Throttled/s", fmt.rate(engine.throttled_per_second), throttled),
+            ("Docs in flight", fmt.count(engine.in_flight), Tone.NORMAL),
         ],
         glyphs,
         old=old,
@@ -170,8 +172,9 @@ def _figures(figures: Sequence[tuple[str, str, Tone]], glyphs: Glyphs, *, old: b
 
 def _totals(totals: Totals) -> str:
     there = f" ({fmt.count(totals.already_there)} there before)" if totals.already_there else ""
+    why = f" ({fmt.count(totals.throttled)} throttled)" if totals.throttled else ""
     return (
         f"Since start: {fmt.count(totals.accepted)} accepted{there}, {fmt.count(totals.rejected)} rejected, "
-        f"{fmt.count(totals.requests)} requests, {fmt.count(round(totals.request_units))} RU, "
-        f"{fmt.size(totals.bytes_sent)}, {fmt.count(totals.throttled)} throttled"
+        f"{fmt.count(totals.retried)} retried{why}, {fmt.count(round(totals.request_units))} RU, "
+        f"{fmt.count(totals.requests)} requests, {fmt.size(totals.bytes_sent)}"
     )

@@ -25,11 +25,12 @@ _BARS: Final = str.maketrans("─│└┘┌┐├┤┬┴┼", "-|+++++|+++")
 _GAP: Final = 4.0
 """Usual distances between two points that make a gap."""
 _STEPS: Final = (
-    *(60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200),
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200),
     *(86_400 * days for days in (1, 2, 7, 14, 28, 91, 182, 365)),
 )
+_MINUTE: Final = 60
 _DAY: Final = 86_400
-SECONDS: Final = (1, 2, 5, 10, 15, 30, *_STEPS)
+SECONDS: Final = _STEPS
 """Round durations, for the labels of a curve of seconds."""
 _MONTHS: Final = 28 * _DAY
 """From this distance on, labels say year and month."""
@@ -38,6 +39,12 @@ _MOST: Final = 1e300
 _LATEST: Final = 1e12
 """Seconds since the epoch; later times lose their seconds."""
 _FINEST: Final = 1e-4
+_ENOUGH: Final = 0.75
+"""Share of a range from which on its points fill it."""
+_LEAD: Final = 0.04
+"""Share of the time shown that stands before the first point, where the range begins long before it."""
+_LEAST_SPAN: Final = 10.0
+"""Seconds."""
 _LARGEST: Final = 1e6
 
 
@@ -102,6 +109,21 @@ def load() -> bool:
                 # Its drawing is compiled: on a machine it was not built for, or in a version of another make.
                 _missing = True
     return ready()
+
+
+def begin(since: float, until: float, times: Sequence[float]) -> tuple[float, str]:
+    """Where the axis of a range begins: a little before the first point, where that comes late in it.
+
+    The second is what a title has to say then: ` since 14:05`; empty where the whole range is shown.
+    """
+    first = min((at for at in times if since <= at <= until), default=since)
+    if until - first >= _ENOUGH * (until - since):
+        return since, ""
+    span = max(until - first, _LEAST_SPAN)
+    text = fmt.clock_minutes(first)
+    if until - first >= _DAY:
+        text = fmt.stamp(first)[:10]
+    return max(since, until - span * (1 + _LEAD)), f" since {text}"
 
 
 def usable(curve: Curve) -> Curve:
@@ -179,7 +201,7 @@ def value_texts(ticks: Sequence[float], label: Callable[[float], str] | None) ->
 
 
 def time_ticks(since: float, until: float, count: int) -> list[tuple[float, str]]:
-    """At most `count` round local times between two, with their texts: `14:30`, days as `11-22`."""
+    """At most `count` round local times between two, with their texts: `14:30`, `14:30:05`, `11-22`."""
     span = until - since
     step = next((each for each in _STEPS if span / each < count), span)
     offset = _offset(since)
@@ -200,6 +222,8 @@ def _offset(at: float) -> int:
 
 
 def _time_text(at: float, step: float) -> str:
+    if step < _MINUTE:
+        return fmt.stamp(at)[11:]
     if step < _DAY:
         return fmt.clock_minutes(at)
     date = fmt.stamp(at)[:10]

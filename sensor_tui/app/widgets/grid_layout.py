@@ -72,8 +72,9 @@ def _fit(columns: Sequence[Column], room: int, gap: int) -> list[int]:
     used = 0
     for column in columns:
         left = room - used - (gap if widths else 0)
-        if left < column.width and left < LEAST_WIDTH and widths:
-            break
+        cut = left < column.width
+        if cut and widths and (left < LEAST_WIDTH or column.right):
+            break  # half a number is a wrong number
         widths.append(min(column.width, max(left, 1)))
         used = room - left + widths[-1]
         if used >= room:

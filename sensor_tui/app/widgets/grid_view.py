@@ -156,7 +156,8 @@ class GridView(ScrollView, can_focus=True):
         if len(lines) != len(before):
             self._resize(len(before), len(lines))
         if not (lines and before):
-            self.refresh()
+            if lines or before or len(rows_before) != len(self._rows.all):
+                self.refresh()
         else:
             self._repaint(before, rows_before)
         self._keep_cursor(before)

@@ -152,6 +152,7 @@ def link_parts(overview: Overview, now: float, marks: Glyphs) -> Iterator[Part]:
         case Link.STOPPED:
             yield Part(f"{marks.stopped} no service: nobody uploads", f"{WARN} bold", KEPT)
         case Link.REFUSED:
+            why = why.removeprefix("The service did not start: ").removeprefix("Configuration: ")
             yield _elastic(f"{marks.bad} no service", why, f"{BAD} bold")
 
 

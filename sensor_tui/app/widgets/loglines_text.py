@@ -16,9 +16,10 @@ _LINE_FIELD: Final = "line"
 
 
 def shown(entry: Entry) -> str:
-    """The line as a list shows it, with how many characters are missing."""
-    more = max(0, len(entry.text) - SHOWN) + entry.lost
-    return f"{entry.text[:SHOWN]}…(+{more:,})" if more else entry.text
+    """The line as a list shows it: without the time, which stands beside it, and with what is missing."""
+    text = entry.text[entry.stamp :] if entry.stamp else entry.text
+    more = max(0, len(text) - SHOWN) + entry.lost
+    return f"{text[:SHOWN]}…(+{more:,})" if more else text
 
 
 @lru_cache(maxsize=2048)
