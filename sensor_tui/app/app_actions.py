@@ -65,6 +65,9 @@ class Actions:
         return await self._app.push_screen_wait(dialog)
 
     async def _cancel(self, action: str) -> None:
+        if self._app.look.read_only:
+            self._app.note(READ_ONLY, "warning")
+            return
         try:
             await self._app.port.cancel(action)
         except SensorTuiError as error:

@@ -136,6 +136,11 @@ def _plain(text: str, more: int) -> str:
     return f"{text}…(+{more:,})" if more > 0 else text
 
 
+def shown(text: str) -> str:
+    """Text of which each character is safe to show by itself, for lines that are drawn in pieces."""
+    return text.translate(_REPLACEMENTS)
+
+
 def _bounded(text: str) -> str:
     """Text with few combining marks on a character, and none with nothing to stand on."""
     if cell_len(text) == len(text):

@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 
 from sensor_tui.app.base import Dash
 from sensor_tui.app.format import block, plain
+from sensor_tui.app.widgets.textfield import TextField
 from sensor_tui.model.overview import Overview
 
 Result = TypeVar("Result")
@@ -256,7 +257,7 @@ class InputDialog(Dialog[str | None]):
     def compose_box(self) -> ComposeResult:
         if self._text:
             yield Words(self._text)
-        yield Input(self._value, compact=True, select_on_focus=False)
+        yield TextField(self._value, compact=True, select_on_focus=False)
         with Horizontal(classes="buttons"):
             yield button(self._yes, "yes")
             yield button("Cancel", "no")

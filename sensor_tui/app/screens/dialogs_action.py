@@ -15,6 +15,7 @@ from textual.worker import Worker, WorkerState
 
 from sensor_tui.app.format import count, fit, glyphs, plain
 from sensor_tui.app.screens.dialogs import Check, Dialog, Words, button
+from sensor_tui.app.widgets.textfield import TextField
 from sensor_tui.errors import SensorTuiError
 from sensor_tui.model.action import ActionKind, ActionOptions, Plan, PlanItem
 
@@ -93,11 +94,11 @@ class ConfirmAction(Dialog[ActionOptions | None]):
             yield Check("f halt at a failure", "halt", value=self.options.stop_on_failure)
         with Horizontal(classes="options line", id="batch-line"):
             yield Static(Content("units at a time, +/-: "))
-            yield Input(str(self.options.batch), id="batch", classes="number", type="integer", compact=True,
-                        max_length=3, select_on_focus=False)  # fmt: skip
+            yield TextField(str(self.options.batch), id="batch", classes="number", type="integer",
+                            compact=True, max_length=3, select_on_focus=False)  # fmt: skip
         with Horizontal(id="typed-line", classes="line"):
             yield Static("", id="typed-label")
-            yield Input(id="typed", compact=True, select_on_focus=False)
+            yield TextField(id="typed", compact=True, select_on_focus=False)
         with Horizontal(classes="buttons"):
             yield button(self.kind.capitalize(), "go")
             yield button("Cancel", "no")

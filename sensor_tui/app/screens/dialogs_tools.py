@@ -17,6 +17,7 @@ from sensor_tui.app.exporting import FORMATS, Format
 from sensor_tui.app.format import count, fit, glyphs, plain
 from sensor_tui.app.screens.dialogs import Dialog, LiveDialog, Words, button
 from sensor_tui.app.widgets.grid import Column
+from sensor_tui.app.widgets.textfield import TextField
 from sensor_tui.errors import SensorTuiError
 from sensor_tui.model.overview import Link, Overview
 from sensor_tui.model.progress import EngineState
@@ -44,7 +45,7 @@ class ExportDialog(Dialog[Export | None]):
 
     def compose_box(self) -> ComposeResult:
         yield Words(self._as(), id="form")
-        yield Input(str(self._paths[self._format]), compact=True, select_on_focus=False)
+        yield TextField(str(self._paths[self._format]), compact=True, select_on_focus=False)
         yield Words(id="warning")
         with Horizontal(classes="buttons"):
             yield button("Write", "yes")

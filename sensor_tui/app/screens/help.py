@@ -37,7 +37,7 @@ FILTER: Final = (
 class HelpScreen(TextDialog):
     """Everything about the screen it was opened on."""
 
-    HINT = "arrows scroll   esc close"
+    HINT = "arrows scroll   y copy   esc close"
 
     def __init__(self, screen: DashboardScreen, keymap: Mapping[str, str], *, read_only: bool) -> None:
         super().__init__(f"Help: {screen.TITLE or screen.NAME}", "")
@@ -54,7 +54,9 @@ class HelpScreen(TextDialog):
             self._width = width
             page = _Page(width, self._keymap, read_only=self._read_only)
             lines = page.lines(self._screen.HELP_TEXT, self._screen.KEYS, self._columns)
-            self.query_one(Words).show(Content("\n").join(lines))
+            shown = Content("\n").join(lines)
+            self._text = shown.plain
+            self.query_one(Words).show(shown)
 
 
 class _Page:

@@ -10,6 +10,7 @@ from textual.widgets import Input
 from sensor_tui.app.filter import FilterError, parse
 from sensor_tui.app.screens.dialogs import Dialog
 from sensor_tui.app.widgets.grid import Column, Grid, Row
+from sensor_tui.app.widgets.textfield import TextField
 
 ALL = ""
 """What stands for everything, now and later."""
@@ -43,7 +44,7 @@ class PickDialog(Dialog[tuple[str, ...] | None]):
         self._keys = f"{marks}/ filter   enter takes   esc back"
 
     def compose_box(self) -> ComposeResult:
-        yield Input(placeholder="/ filters by any word", compact=True)
+        yield TextField(placeholder="/ filters by any word", compact=True)
         yield Grid(self._columns, empty="There is nothing to choose from.")
 
     def on_mount(self) -> None:

@@ -14,12 +14,13 @@ from textual.widgets import Input, Static
 from sensor_tui.app.filter import Filter, FilterError, parse
 from sensor_tui.app.format import count as shown_count
 from sensor_tui.app.format import plain
+from sensor_tui.app.widgets.textfield import TextField
 
 HISTORY: Final = 50
 _SETTLE_SECONDS: Final = 0.2
 
 
-class FilterInput(Input):
+class FilterInput(TextField):
     """The line a filter is typed into."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
