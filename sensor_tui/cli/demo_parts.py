@@ -98,8 +98,8 @@ class PlannedSensor:
 
 def planned(plan: Plan) -> list[PlannedSensor]:
     """Every sensor, the generations in turn."""
+    from sensor_tui.model.names import sensor_id_for
     from sensor_tui.simulator.cities import load_cities
-    from sensor_tui.simulator.identity import sensor_id_for
 
     sensors = []
     for city in load_cities()[: plan.cities]:

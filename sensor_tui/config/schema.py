@@ -231,6 +231,20 @@ class FleetSettings(Section):
     anomaly_probability: Probability = Field(0.05, description="Share of anomalies among readings, 0 to 1.")
     project: Name = Field("sensor-tui", description="Name of the compose project.")
     compose_output: Path = Field(Path("docker-compose.yml"), description="Compose file that is written.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Makes sensor ids; the same seed, the same ids.")
+    sensor_config: Path | None = Field(None, description="Configuration file of the sensors in containers.")
+    compose_config: Path | None = Field(
+        None, description="Configuration file of the uploaders in containers; none means this one."
+    )
+    allow_local: bool = Field(False, description="Use images that are on the engine but not in the registry.")
+    hosts: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = Field(
+        (),
+        description="Docker engines: contexts, or unix://, ssh://, tcp:// addresses; none is docker's own.",
+    )
+    cpus: float = Field(0.5, gt=0, le=1024, description="Cores a container may use, at most.")
+    memory: Annotated[str, Field(pattern=r"^[1-9][0-9]*[kKmMgG]$")] = Field(
+        "256M", description="Memory a container may use, at most."
+    )
 
     @field_validator("project")
     @classmethod

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from sensor_tui.model.names import sensor_id_for
 from sensor_tui.simulator.checked_yaml import Latitude, Longitude, Text, ZoneName, checked, read_yaml
 from sensor_tui.simulator.cities import city_named
-from sensor_tui.simulator.identity import Deployment, SensorIdentity, sensor_id_for, serial_number_for
+from sensor_tui.simulator.identity import Deployment, SensorIdentity, serial_number_for
 
 log = logging.getLogger(__name__)
 

@@ -1,12 +1,8 @@
 """Who a simulated sensor is: its id, where it stands, what it was built as."""
 
 import hashlib
-import math
-import unicodedata
 from dataclasses import dataclass
 from datetime import date
-
-_NUMBERS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +42,6 @@ class SensorIdentity:
         return f"{self.location} ({self.latitude:.6f}, {self.longitude:.6f})"
 
 
-def sensor_id_for(city: str, number: int, seed: int) -> str:
-    """The id of the city's sensor of that number, like `LON_123456`; stable across versions.
-
-    The digits walk through all six-digit numbers with a stride of the city's own, so that no two
-    numbers of one city and seed share an id.
-    """
-    name = unicodedata.normalize("NFC", city)
-    digest = hashlib.sha256(f"{name}\0{seed}".encode()).digest()
-    start = int.from_bytes(digest[:8], "big")
-    stride = int.from_bytes(digest[8:16], "big") % _NUMBERS
-    while math.gcd(stride, _NUMBERS) != 1:
-        stride += 1
-    return f"{_city_code(name)}_{(start + number * stride) % _NUMBERS:06d}"
-
-
 def serial_number_for(sensor_id: str, seed: int) -> str:
     """A serial number for a sensor that was given none; stable across versions."""
     return "SN-" + hashlib.sha256(f"{sensor_id}\0{seed}".encode()).hexdigest()[:10].upper()
-
-
-def _city_code(name: str) -> str:
-    letters = [c for c in unicodedata.normalize("NFKD", name).upper() if "A" <= c <= "Z"][:3]
-    if not letters:  # a name in another script still needs a code of its own
-        letters = [chr(ord("A") + byte % 26) for byte in hashlib.sha256(name.encode()).digest()[:3]]
-    return "".join(letters).ljust(3, "X")

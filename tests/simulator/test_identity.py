@@ -2,9 +2,9 @@ import re
 
 import pytest
 
+from sensor_tui.model.names import sensor_id_for
 from sensor_tui.simulator.cities import load_cities
 from sensor_tui.simulator.config import SensorConfig, SensorSection
-from sensor_tui.simulator.identity import sensor_id_for
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,18 @@ def node_modules() -> Path:
     return Path(given) if given else ROOT / "build" / "peers" / "node_modules"
 
 
+def _base() -> Path:
+    from tests.support.docker import base_folder
+
+    return base_folder()
+
+
+def _engine_answers() -> bool:
+    from tests.support.docker import engine_answers
+
+    return engine_answers()
+
+
 _FIND: dict[str, tuple[Callable[[], bool], str]] = {
     "node": (
         lambda: shutil.which("node") is not None and (node_modules() / "@azure" / "cosmos").is_dir(),
@@ -37,6 +49,20 @@ _FIND: dict[str, tuple[Callable[[], bool], str]] = {
     "chromium": (
         lambda: any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
         "install chromium",
+    ),
+    "docker": (_engine_answers, "start a Docker engine: apt-get install docker.io, then dockerd"),
+    "dockerd": (
+        lambda: shutil.which("dockerd") is not None and os.geteuid() == 0,
+        "install docker.io, and run the tests as root: they start engines of their own",
+    ),
+    "docker-compose": (lambda: shutil.which("docker-compose") is not None, "install docker-compose"),
+    "docker-registry": (lambda: shutil.which("docker-registry") is not None, "install docker-registry"),
+    "docker-base": (
+        lambda: _base().exists(),
+        (
+            "debootstrap --variant=minbase --include=python3,python3-venv bookworm FOLDER,"
+            " and name the folder in SENSOR_TUI_BASE"
+        ),
     ),
 }
 
