@@ -9,8 +9,8 @@ STAMP := $(VENV)/.installed
 demo: $(STAMP)  ## simulated fleet, local Cosmos endpoint, the dashboard
 	$(BIN)/sensor-tui demo
 
-test: $(STAMP)  ## everything this machine can run
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+test: $(STAMP)  ## everything this machine can run, on two cores: much of it is waiting
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 check: $(STAMP)  ## style, types, layers
 	$(BIN)/ruff check .

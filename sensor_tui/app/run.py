@@ -58,9 +58,9 @@ def run_dashboard(
         quit_text=quit_text,
         driver_class=_driver(look),
     )
-    # Collecting what never goes away costs a pause in the middle of a key press.
-    gc.collect()
+    # Looking through what never goes away costs a pause in the middle of a key press.
     gc.freeze()
+    gc.enable()
     result = app.run()
     # Textual keeps it for test frameworks; there is no other way to it
     if app._exception is not None:  # noqa: SLF001

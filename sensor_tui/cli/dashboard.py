@@ -1,5 +1,6 @@
 """`sensor-tui` alone: the full-screen dashboard over the service of some sensor files."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -48,6 +49,7 @@ def dashboard(session: Session, /, *, attach: bool, **options: Any) -> int:
     folder, one is started as a process of its own and goes on when the terminal is gone; quitting asks
     whether to leave it running or to drain and stop it. Press ? for the keys.
     """
+    gc.disable()  # until the screen is there: loading makes no garbage, and looking for it takes 0.1 s
     from sensor_tui.cli.setup import prepare, sync_request
     from sensor_tui.model.clock import SystemClock
 

@@ -47,7 +47,8 @@ def differences(live, status, units, *, moving, since):
     if attached:
         for sensor in overview.sensors.values():
             verdict, told = sensor.verdict(now), known.get(sensor.sensor_id, {}).get("freshness_seconds", 0.0)
-            if (verdict in OLD) is not (told > LEAST_LATE):
+            crossed = told <= LEAST_LATE < told + now - since + AGREE_SECONDS  # while both were looking
+            if (verdict in OLD) is not (told > LEAST_LATE) and not crossed:
                 found.append(f"freshness of {sensor.sensor_id}: {verdict}, {told} s")
         told = {each["id"]: each["state"] for each in units.json["units"]}
         if told != {unit.id: unit.state.value for unit in overview.units.values()}:
