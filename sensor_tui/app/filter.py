@@ -17,6 +17,9 @@ _FIELD: Final = re.compile(r"([A-Za-z_][\w.-]*):")
 _REGEX: Final = re.compile(r"/((?:\\.|[^\\])+?)/(?=\s|\Z)")
 _COMPARISON: Final = re.compile(r"(>=|<=|>|<)(.*)", re.DOTALL)
 
+SEARCH_SECONDS: Final = 0.05
+"""What a regular expression may take for one text."""
+
 _Test = Callable[[str], bool]
 _Fields = Mapping[str, str]
 _Word = tuple[str, bool]
@@ -56,6 +59,11 @@ class Filter:
         """Whether everything matches."""
         return not (self._words or self._terms)
 
+    @property
+    def slow(self) -> bool:
+        """Whether a regular expression took too long, and finds nothing since."""
+        return any(isinstance(term.test, _Search) and term.test.slow for term in self._terms)
+
     def matches(self, fields: Mapping[str, str]) -> bool:
         """Whether values by field name are what was asked for."""
         if self._words:
@@ -83,6 +91,29 @@ def parse(text: str) -> Filter:
     found = _Reader(text).terms()
     words = tuple(term for term in found if not isinstance(term, _Term))
     return Filter(text.strip(), words, tuple(term for term in found if isinstance(term, _Term)))
+
+
+class _Search:
+    """A regular expression that is given up where it takes too long, since the screen waits for it."""
+
+    def __init__(self, pattern: str) -> None:
+        """Raises ValueError where it is none."""
+        import regex  # `re` cannot be told to stop
+
+        try:
+            self._search = regex.compile(pattern, regex.IGNORECASE).search
+        except regex.error as error:
+            raise ValueError(str(error)) from None
+        self.slow = False
+
+    def __call__(self, value: str) -> bool:
+        if self.slow:
+            return False
+        try:
+            return self._search(value, timeout=SEARCH_SECONDS) is not None
+        except TimeoutError:
+            self.slow = True
+            return False
 
 
 class _Reader:
@@ -155,10 +186,9 @@ class _Reader:
             raise self._error("the regular expression is not closed with /", start)
         self.at = found.end()
         try:
-            search = re.compile(found[1], re.IGNORECASE).search
-        except (re.error, RecursionError, OverflowError) as error:
+            return _Search(found[1])
+        except (ValueError, RecursionError, OverflowError) as error:
             raise self._error(f"the regular expression cannot be read: {error}", start) from None
-        return lambda value: search(value) is not None
 
     def _comparison(self, sign: str, bound: str, start: int) -> _Test:
         if not _NUMBER.fullmatch(bound):

@@ -71,7 +71,7 @@ def test_matching(text, matches):
     assert wanted.text == text.strip()
 
 
-READ = "the regular expression cannot be read: missing ), unterminated subpattern at position 0 (character 1)"
+READ = "the regular expression cannot be read: missing ) at position 1 (character 1)"
 
 
 @pytest.mark.parametrize(
@@ -117,3 +117,15 @@ def test_a_thousand_rows_take_next_to_no_time():
         best = min(best, time.process_time() - start)
     assert found == 1
     assert best < 0.006  # 0.8 ms on a machine with nothing else to do
+
+
+def test_a_regular_expression_that_takes_too_long_is_given_up(monkeypatch):
+    monkeypatch.setattr("sensor_tui.app.filter.SEARCH_SECONDS", 0.001)
+    wanted = parse("/(a+)+$/")
+    assert wanted.matches({"text": "aaa"})
+    assert not wanted.slow
+    assert not wanted.matches({"text": "a" * 60 + "b"})
+    assert wanted.slow
+    assert not wanted.matches({"text": "aaa"})
+    assert parse("/(a+)+$/") == wanted
+    assert not parse("/(a+)+$/").slow

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from sensor_tui.app.screens.dialogs_tools import ColumnsDialog, ExportDialog, Th
 from sensor_tui.app.screens.footprint import FootprintDialog, describe
 from sensor_tui.app.screens.help import HelpScreen
 from sensor_tui.errors import ServiceError
+from tests.app.fake import sample_overview
 from tests.app.plain_screens import PlainApp
 
 HELPFUL = (
@@ -298,3 +300,14 @@ async def test_the_action_log_is_exported_and_copied(make_dash, here):
         await dash.press("ctrl+s", "enter")
         await until(lambda: len(dash.notes()) == 2)
         assert (here / "action-log-2026-03-14-150926.csv").exists()
+
+
+async def test_a_filter_that_takes_too_long_says_so(make_dash, monkeypatch):
+    monkeypatch.setattr("sensor_tui.app.filter.SEARCH_SECONDS", 0.001)
+    overview = sample_overview()
+    units = {name: replace(unit, name="a" * 60 + "b") for name, unit in overview.units.items()}
+    async with make_dash(replace(overview, units=units), size=(140, 45)) as dash:
+        await dash.press("slash", *"/(a+)+$/")
+        assert "too slow a regular expression" in dash.text()
+        await dash.press(*["backspace"] * 8, "b")
+        assert "too slow" not in dash.text()

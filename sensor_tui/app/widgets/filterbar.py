@@ -71,6 +71,8 @@ class FilterBar(Horizontal):
         super().__init__()
         self.text = ""
         """What filters now."""
+        self._wanted = Filter()
+        self._slow = False
         self._counts: tuple[int, int] | None = None
         self._history: list[str] = []
         self._back = 0
@@ -136,8 +138,8 @@ class FilterBar(Horizontal):
 
     def count(self, counts: tuple[int, int] | None) -> None:
         """How many are shown of how many."""
-        if counts != self._counts:
-            self._counts = counts
+        if (counts, self._wanted.slow) != (self._counts, self._slow):
+            self._counts, self._slow = counts, self._wanted.slow
             self._label()
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -155,7 +157,7 @@ class FilterBar(Horizontal):
             return
         self.remove_class("-wrong")
         if text != self.text:
-            self.text = text
+            self.text, self._wanted = text, wanted
             self.post_message(self.Changed(wanted))
         self._label()
 
@@ -168,5 +170,7 @@ class FilterBar(Horizontal):
             if self._counts is None
             else f"({shown_count(self._counts[0])} of {shown_count(self._counts[1])})"
         )
+        if self._slow:
+            shown = f"too slow a regular expression: it finds nothing {shown}".rstrip()
         note = shown if self.is_open else " ".join(filter(None, (plain(self.text), shown)))
         self.query_one("#filter-note", Static).update(Content(note))
