@@ -12,6 +12,7 @@ BENCHMARKS = {
     "startup": "start-up time of the command",
     "terminal": "bytes to the terminal, beside the stock DataTable",
     "logburst": "a log burst of 100,000 lines: key press to paint, memory",
+    "docker_fleet": "200 containers: listed, and measured each second, beside docker stats",
     "screen": "the dashboard: CPU, key press to paint, bytes, first paint",
 }
 

@@ -12,7 +12,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _OURS = ("COSMOS_", "SENSOR_", "UPLOAD_", "ARCHIVE_", "CONFIG_FILE", "XDG_CONFIG_HOME", "XDG_STATE_HOME")
-_KEPT = ("SENSOR_TUI_REQUIRE", "SENSOR_TUI_NODE_MODULES")
+_KEPT = ("SENSOR_TUI_REQUIRE", "SENSOR_TUI_NODE_MODULES", "SENSOR_TUI_BASE", "SENSOR_TUI_COMPOSE_PLUGIN")
 
 
 @pytest.fixture(autouse=True)

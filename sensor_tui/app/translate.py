@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 
 from sensor_tui.model.letter import LetterRow, Minute
-from sensor_tui.model.overview import EngineView, Link, Overview
+from sensor_tui.model.overview import EngineView, Link, Overview, PeerView
 from sensor_tui.model.progress import LaneProgress, Totals
 from sensor_tui.model.sensor import Sensor
 from sensor_tui.model.unit import Unit, UnitStats
@@ -13,6 +13,7 @@ from sensor_tui.service.wire import (
     EngineReport,
     Letter,
     LettersChanged,
+    PeerReport,
     SensorReport,
     StatusReport,
     ThroughputPoint,
@@ -26,6 +27,8 @@ class Translator:
         self._sensors: dict[str, Sensor] = {}
         self._engine: EngineReport | None = None
         self._view = EngineView()
+        self._peers: tuple[PeerReport, ...] = ()
+        self._peer_shown: tuple[PeerView, ...] = ()
 
     def take(self, update: Update, before: Overview) -> Overview:
         """How everything stands after this update."""
@@ -49,6 +52,7 @@ class Translator:
             oldest_open=_oldest_open(report),
             dead_letters=report.dead_letters,
             engine=self._engine_view(report.engine),
+            peers=self._peer_views(report.peers),
             hosts=report.hosts,
             units=_units(report.units, before),
             stats=_stats(report.stats, before),
@@ -72,6 +76,26 @@ class Translator:
             self._engine, self._view = report, engine_view(report)
         return self._view
 
+    def _peer_views(self, reports: tuple[PeerReport, ...]) -> tuple[PeerView, ...]:
+        if reports is not self._peers:
+            self._peers, self._peer_shown = reports, tuple(map(peer_view, reports))
+        return self._peer_shown
+
+
+def peer_view(report: PeerReport) -> PeerView:
+    """Another service as screens know it."""
+    return PeerView(
+        name=report.name,
+        link=report.link,
+        problem=report.problem,
+        since=epoch(report.since),
+        engine=EngineView() if report.engine is None else engine_view(report.engine),
+        backlog=report.backlog,
+        oldest_open=epoch(report.oldest_open),
+        dead_letters=report.dead_letters,
+        sensors=report.sensors,
+    )
+
 
 def sensor(report: SensorReport) -> Sensor:
     """A sensor as screens know it."""
@@ -87,6 +111,7 @@ def sensor(report: SensorReport) -> Sensor:
         files=report.files,
         problem=report.problem,
         owner=report.owner,
+        engine=report.engine,
         values=report.values,
         anomaly=report.anomaly,
         anomalies=report.anomalies,
@@ -143,7 +168,7 @@ def text_of(outcome: LettersChanged, done: str) -> str:
     if outcome.failed:
         first = next(iter(outcome.failed.values()))
         parts.append(f"{len(outcome.failed)} could not be done: {first}")
-    return "; ".join(parts)
+    return "; ".join([*parts, *(f"not by {notice}" for notice in outcome.notices)])
 
 
 def _oldest_open(report: StatusReport) -> float | None:

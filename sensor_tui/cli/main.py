@@ -36,11 +36,16 @@ COMMANDS: Final = {
         "sensor_tui.cli.deadletters:deadletters", "List, show, retry or drop readings that were rejected."
     ),
     "units": Lazy("sensor_tui.cli.units:units", "List the units of the fleet, or add a process as one."),
-    "start": Lazy("sensor_tui.cli.unit_actions:start", "Start units, and see readings flow."),
-    "stop": Lazy("sensor_tui.cli.unit_actions:stop", "Drain and stop units."),
+    "compose": Lazy("sensor_tui.cli.compose:compose", "Write the compose file of a fleet from cities."),
+    "build": Lazy("sensor_tui.cli.build:build", "Build the image of sensors and uploaders, and push it."),
+    "start": Lazy("sensor_tui.cli.unit_actions:start", "Bring the fleet up, or start units."),
+    "stop": Lazy("sensor_tui.cli.unit_actions:stop", "Drain and stop the fleet, or units."),
     "restart": Lazy("sensor_tui.cli.unit_actions:restart", "Drain, stop and start units."),
-    "reset": Lazy("sensor_tui.cli.unit_actions:reset", "Drain, stop, make anew and start units."),
+    "reset": Lazy(
+        "sensor_tui.cli.unit_actions:reset", "Drain, stop, make anew and start the fleet, or units."
+    ),
     "remove": Lazy("sensor_tui.cli.unit_actions:remove", "Drain, stop and forget units; their data stays."),
+    "cleanup": Lazy("sensor_tui.cli.cleanup:cleanup", "Remove the containers and networks of the fleet."),
     "logs": Lazy("sensor_tui.cli.unit_logs:logs", "Read the logs of units, merged by time."),
     "diagnostics": Lazy("sensor_tui.cli.diagnostics:diagnostics", "Check everything, and say what to do."),
     "query": Lazy("sensor_tui.cli.query:query", "Ask for readings, in the sensors' files or in Cosmos DB."),

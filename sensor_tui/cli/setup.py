@@ -80,5 +80,9 @@ def sync_request(
 
     root = data_root(data_dir, sqlite, settings.data_dir)
     return SyncRequest(
-        root.absolute(), development=development, dry_run=dry_run, state_dir=settings.state_dir
+        root.absolute(),
+        development=development,
+        dry_run=dry_run,
+        state_dir=settings.state_dir,
+        place=settings.region,
     )

@@ -10,11 +10,12 @@ import click
 
 from sensor_tui.cli.lazy import Command, Session
 from sensor_tui.cli.options import json_option, where_options
+from sensor_tui.model.overview import PeerLink
 
 if TYPE_CHECKING:
     from sensor_tui.config import Settings
     from sensor_tui.service.request import SyncRequest
-    from sensor_tui.service.wire import SensorReport, StatusReport
+    from sensor_tui.service.wire import PeerReport, SensorReport, StatusReport
 
 WATCH_SECONDS: Final = 2.0
 REPORT_KEYS: Final = ("backlog", "lag_seconds", "dead_letters", "engine", "sensors")
@@ -108,8 +109,12 @@ def _head(report: "StatusReport") -> Iterator[str]:
         f"service {engine.state}, process {engine.pid}" if engine.attached else "no service is running",
     ]
     yield ", ".join(parts)
-    if engine.attached and engine.docs_per_second:
-        yield f"{engine.docs_per_second:,.0f} docs/s, {engine.request_units_per_second or 0:,.0f} RU/s"
+    live = [engine, *(peer.engine for peer in report.peers if peer.engine and peer.link is PeerLink.LIVE)]
+    docs = sum(each.docs_per_second or 0 for each in live)
+    if engine.attached and docs:
+        yield f"{docs:,.0f} docs/s, {sum(each.request_units_per_second or 0 for each in live):,.0f} RU/s"
+    for peer in report.peers:
+        yield _peer(peer)
     for trouble in (engine.reason, engine.config_problem):
         if trouble:
             yield clean(trouble)
@@ -117,10 +122,23 @@ def _head(report: "StatusReport") -> Iterator[str]:
         yield "No sensor database was found."
 
 
+def _peer(peer: "PeerReport") -> str:
+    """Another service, in one line."""
+    from sensor_tui.cli.output import clean, count
+
+    name = clean(peer.name)
+    if peer.engine is None or peer.link is not PeerLink.LIVE:
+        return f"uploader of {name}: {clean(peer.problem) or 'does not answer'}, since {peer.since or 'ever'}"
+    words = f"{peer.engine.state}, backlog {'unknown' if peer.backlog is None else f'{peer.backlog:,}'}"
+    reason = f": {clean(peer.engine.reason)}" if peer.engine.reason else ""
+    return f"uploader of {name}: {words}, {count(peer.sensors, 'sensor')}{reason}"
+
+
 def _row(sensor: "SensorReport") -> tuple[str, ...]:
     from sensor_tui.cli.output import age, or_dash
 
-    trouble = sensor.problem or (f"left to {sensor.owner}" if sensor.owner else "")
+    left = f"uploader of {sensor.engine}" if sensor.engine else f"left to {sensor.owner}"
+    trouble = sensor.problem or (left if sensor.owner else "")
     dead = f"{sensor.dead_letters:,} dead" if sensor.dead_letters else ""
     return (
         sensor.sensor_id or sensor.source,
@@ -138,7 +156,8 @@ def report_dict(report: "StatusReport") -> dict[str, Any]:
     every = report.model_dump(mode="json")
     sensors = [
         {name: sensor[name] for name in SENSOR_KEYS}
-        | {name: sensor[name] for name in ("problem", "owner", "dead_letters") if sensor.get(name)}
+        | {name: sensor[name] for name in ("problem", "owner", "engine", "dead_letters") if sensor.get(name)}
         for sensor in every["sensors"]
     ]
-    return {name: every[name] for name in REPORT_KEYS} | {"sensors": sensors}
+    peers = {"peers": every["peers"]} if every["peers"] else {}
+    return {name: every[name] for name in REPORT_KEYS} | {"sensors": sensors} | peers

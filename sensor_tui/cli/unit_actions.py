@@ -1,4 +1,4 @@
-"""`sensor-tui start`, `stop`, `restart`, `reset` and `remove`: what is done to units."""
+"""`sensor-tui start`, `stop`, `restart`, `reset` and `remove`: what is done to units, or to a project."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sensor_tui.cli.fleet_setup import fleet_options, place_options
 from sensor_tui.cli.lazy import Command, Session
+from sensor_tui.cli.options import where_options
+from sensor_tui.cli.project_options import (
+    ROLLING,
+    host_option,
+    project_option,
+    up_options,
+    whole_project,
+)
 from sensor_tui.cli.unit_options import common, ending, proving, units_argument, wiping
 from sensor_tui.cli.units import closing, find_units, short_names, with_service
 from sensor_tui.errors import ExitCode, SensorTuiError, ServiceError, UsageError
@@ -19,32 +28,67 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    cls=Command, examples=("sensor-tui start sensor-london-1", "sensor-tui start --all --batch 10")
+    cls=Command,
+    examples=(
+        "sensor-tui start --sensors-per-city 10 --uploader-tag v20250601",
+        "sensor-tui start --allow-local --no-rebuild",
+        "sensor-tui start sensor-london-1",
+        "sensor-tui start --all --batch 10",
+    ),
 )
+@place_options
+@fleet_options
+@up_options
 @common
 @proving
 @units_argument
-@click.pass_obj
-def start(session: Session, /, **options: Any) -> int:
-    """Start units, by name, id or sensor id, and prove that readings flow."""
-    return _act(session, "start", options)
+@click.pass_context
+def start(context: click.Context, /, **options: Any) -> int:
+    """Bring the Docker project up, or start units, and prove that readings flow.
+
+    Without names it is the whole project: the compose file is written from configuration and cities, images
+    are looked for, and Compose starts what is not up. With names, ids or sensor ids, or --all, it is units
+    that a running service knows.
+    """
+    if whole_project(context, options, further=ROLLING):
+        from sensor_tui.cli.project_start import start_project
+
+        return start_project(context.obj, options)
+    return _act(context.obj, "start", options)
 
 
 @click.command(
-    cls=Command, examples=("sensor-tui stop sensor-london-1", "sensor-tui stop --all --city London --yes")
+    cls=Command,
+    examples=(
+        "sensor-tui stop",
+        "sensor-tui stop sensor-london-1",
+        "sensor-tui stop --all --city London --yes",
+    ),
 )
+@where_options
+@project_option
+@host_option
 @common
 @ending
 @units_argument
-@click.pass_obj
-def stop(session: Session, /, **options: Any) -> int:
-    """Stop units, by name, id or sensor id, having sent what they have not sent yet."""
-    return _act(session, "stop", options)
+@click.pass_context
+def stop(context: click.Context, /, **options: Any) -> int:
+    """Stop the Docker project, or units, having sent what they have not sent yet.
+
+    Without names it is every container of the project; they stay, and start brings them up again. Draining
+    is the service's work: where none runs, one is started for it, and stopped afterwards.
+    """
+    if whole_project(context, options):
+        from sensor_tui.cli.project_stop import stop_project
+
+        return stop_project(context.obj, options)
+    return _act(context.obj, "stop", options)
 
 
 @click.command(
     cls=Command, examples=("sensor-tui restart --all --batch 1 --pause 5 --stop-on-failure --yes",)
 )
+@where_options
 @common
 @ending
 @proving
@@ -56,23 +100,37 @@ def restart(session: Session, /, **options: Any) -> int:
 
 
 @click.command(
-    cls=Command, examples=("sensor-tui reset sensor-london-1", "sensor-tui reset LON_000001 --yes")
+    cls=Command,
+    examples=(
+        "sensor-tui reset --no-diagnostics",
+        "sensor-tui reset --sensor-config custom.yaml --yes",
+        "sensor-tui reset LON_000001 --yes",
+    ),
 )
+@place_options
+@fleet_options
+@up_options
 @common
 @ending
 @proving
 @wiping
 @units_argument
-@click.pass_obj
-def reset(session: Session, /, **options: Any) -> int:
-    """Stop units, make them anew from their definition, start them, and prove that readings flow.
+@click.pass_context
+def reset(context: click.Context, /, **options: Any) -> int:
+    """Drain, stop, make anew and start the Docker project, or units, and prove that readings flow.
 
-    Readings are kept unless --wipe-data is given.
+    Without names it is the whole project: its compose file is made again from the configuration, with the
+    same cities and seed, and every container anew. Readings are kept unless --wipe-data is given.
     """
-    return _act(session, "reset", options)
+    if whole_project(context, options):
+        from sensor_tui.cli.project_reset import reset_project
+
+        return reset_project(context.obj, options)
+    return _act(context.obj, "reset", options)
 
 
 @click.command(cls=Command, examples=("sensor-tui remove sensor-london-1",))
+@where_options
 @common
 @ending
 @wiping
@@ -113,12 +171,12 @@ def _act(session: Session, verb: str, options: dict[str, Any]) -> int:
             click.echo("\n".join(plan_told(asked, plain=plain)), err=True)
         if not confirm(question(asked.plan), yes=options["yes"]):
             return int(ExitCode.REJECTED)
-    run = with_service(session, options, lambda client, _: _carry_out(client, asked))
+    run = with_service(session, options, lambda client, _: carry_out(client, asked))
     if options["as_json"]:
         emit_json(run_facts(run))
     else:
         emit("\n".join(run_told(run, asked.names, plain=plain)))
-    return int(ExitCode.REJECTED if run.failed or run.cancelled else ExitCode.OK)
+    return int(ExitCode.REJECTED if run.failed or run.cancelled or run.halted else ExitCode.OK)
 
 
 async def _ask(client: "ServiceClient", kind: "ActionKind", options: dict[str, Any]) -> "Asked | None":
@@ -129,7 +187,7 @@ async def _ask(client: "ServiceClient", kind: "ActionKind", options: dict[str, A
     chosen = _of_city(known, options["city"]) if options["every"] else find_units(known, options["names"])
     if not chosen:
         return None
-    plan = await client.plan(kind, [unit.id for unit in chosen], _options(options))
+    plan = await client.plan(kind, [unit.id for unit in chosen], options_of(options))
     return Asked(plan, short_names(known), report.instance)
 
 
@@ -141,7 +199,8 @@ def _of_city(known: Sequence[Any], city: str | None) -> list[Any]:
     return chosen
 
 
-def _options(options: dict[str, Any]) -> "ActionOptions":
+def options_of(options: dict[str, Any]) -> "ActionOptions":
+    """How it is done, from the options of a command."""
     from dataclasses import fields
 
     from sensor_tui.model.action import ActionOptions
@@ -150,7 +209,7 @@ def _options(options: dict[str, Any]) -> "ActionOptions":
     return ActionOptions(**{name: value for name, value in options.items() if name in known})
 
 
-async def _carry_out(client: "ServiceClient", asked: "Asked") -> "ActionRun":
+async def carry_out(client: "ServiceClient", asked: "Asked") -> "ActionRun":
     """Do it and tell how it goes until it has ended; the first Ctrl-C cancels it, the second leaves."""
     run = await client.act(asked.plan.kind, asked.units, asked.plan.options)
     task = asyncio.current_task()

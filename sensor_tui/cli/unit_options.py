@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from sensor_tui.cli.options import json_option, where_options
+from sensor_tui.cli.options import json_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -19,6 +19,12 @@ def common(command: F) -> F:
         click.option("--dry-run", is_flag=True, help="Show what it would mean, and do nothing."),
         click.option(
             "--yes", "-y", "--no-prompt", "yes", is_flag=True, help="Answer every question with yes."
+        ),
+        click.option(
+            "--stop-when-late",
+            type=click.FloatRange(0, 86_400, min_open=True),
+            metavar="SECONDS",
+            help="Begin with no further unit once a sensor's newest reading is older.",
         ),
         click.option("--stop-on-failure", is_flag=True, help="Begin with no further unit once one failed."),
         click.option(
@@ -39,7 +45,6 @@ def common(command: F) -> F:
         ),
         click.option("--city", metavar="NAME", help="With --all: only those of this city."),
         click.option("--all", "every", is_flag=True, help="All units."),
-        where_options,
     ):
         command = option(command)
     return command

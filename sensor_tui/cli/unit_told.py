@@ -105,6 +105,7 @@ def run_told(run: ActionRun, names: dict[str, str], *, plain: bool) -> list[str]
     done = sum(each.step is Step.DONE for each in run.outcomes)
     parts = [f"{run.kind}: {count(done, 'unit')} done"]
     parts += [f"{run.failed} failed or not proven"] if run.failed else []
+    parts += [f"halted: {run.halted}"] if run.halted else []
     parts += ["cancelled"] if run.cancelled else []
     return [", ".join(parts), table(RESULT_HEAD, rows, plain=plain)]
 

@@ -205,6 +205,9 @@ class City(Section):
     name: Name = Field(description="Name of the city.")
     latitude: float = Field(ge=-90, le=90, description="Degrees north.")
     longitude: float = Field(ge=-180, le=180, description="Degrees east.")
+    country_code: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = Field(
+        None, description="ISO 3166 code of the country."
+    )
     country: Name | None = Field(None, description="Country.")
     time_zone: Name | None = Field(None, description="Time zone, as in Europe/Amsterdam.")
 

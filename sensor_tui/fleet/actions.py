@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from sensor_tui.errors import FleetError, SensorTuiError, UsageError
+from sensor_tui.fleet.actions_fresh import Freshness
 from sensor_tui.fleet.actions_plan import check_options, plan_item, why_not, wipes
 from sensor_tui.fleet.actions_proof import Watch
 from sensor_tui.fleet.actions_readings import Readings, Standing
@@ -151,6 +152,7 @@ class Actions:
 
     async def _batches(self, run: "_Run", proofs: list[asyncio.Future[None]]) -> None:
         options, count = run.options, len(run.value.outcomes)
+        fresh = await self._freshness(options)
         for start in range(0, count, options.batch):
             if run.value.cancelled or self._closing.is_set():
                 return
@@ -162,6 +164,19 @@ class Actions:
                     return
             if options.pause and batch.stop < count:
                 await self._worker.pause(options.pause)
+            if fresh is not None and batch.stop < count:
+                started, ended = _changed(run.value)
+                if late := await fresh.late(started, ended):
+                    self._update(run, halted=late)
+                    return
+
+    async def _freshness(self, options: ActionOptions) -> Freshness | None:
+        """The watch over sensors that write, where one is asked for."""
+        if options.stop_when_late is None:
+            return None
+        fresh = Freshness(self._units, self._readings, self._clock, options.stop_when_late)
+        await fresh.begin()
+        return fresh
 
     async def _perform(self, run: "_Run", index: int, proofs: list[asyncio.Future[None]]) -> None:
         """Do it for one unit; a proof goes on by itself, so that the next batch need not wait for it."""
@@ -202,6 +217,8 @@ class Actions:
         why = "cancelled" if run.value.cancelled else "not begun"
         if self._closing.is_set():
             why = "the service stopped before"
+        elif run.value.halted:
+            why = f"not begun: {run.value.halted}"
         elif run.value.failed and not run.value.cancelled:
             why = "not begun: a unit before it failed"
         for index, outcome in enumerate(run.value.outcomes):
@@ -224,6 +241,9 @@ class Actions:
             return PlanItem(unit.id, unit.name, applies=False, note=busy[1], unsent=0)
         keep = await self._readings.why_keep(unit) if wipes(kind, options) else ""
         return plan_item(kind, unit, await self._readings.standing(unit), options, keep=keep)
+
+    def _units(self) -> list[Unit]:
+        return [unit for runtime in self._runtimes for unit in runtime.list()]
 
     def _find(self, unit_id: str) -> tuple[Unit, Runtime] | None:
         for runtime in self._runtimes:
@@ -269,6 +289,12 @@ class _Run:
         self.value = value
         self.options = options
         self.task: asyncio.Future[None] | None = None
+
+
+def _changed(run: ActionRun) -> tuple[list[str], list[str]]:
+    """Units that an action has started so far, and those it has ended for good."""
+    done = [each.unit for each in run.outcomes if each.step in {Step.DONE, Step.PROVING, Step.FAILED}]
+    return (done, []) if run.kind.proves else ([], done)
 
 
 def target(run: ActionRun) -> str:

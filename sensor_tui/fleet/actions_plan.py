@@ -25,6 +25,9 @@ def check_options(options: ActionOptions) -> None:
         seconds = getattr(options, name)
         if not (math.isfinite(seconds) and 0 <= seconds <= _LONGEST):
             raise UsageError(f"{name}: seconds from 0 to {_LONGEST:.0f} are expected, not {seconds}")
+    late = options.stop_when_late
+    if late is not None and not 0 < late <= _LONGEST:
+        raise UsageError(f"stop_when_late: seconds over 0, up to {_LONGEST:.0f}, are expected, not {late}")
 
 
 def wipes(kind: ActionKind, options: ActionOptions) -> bool:

@@ -13,3 +13,5 @@ DATA: Final = "sensor-tui.data"
 
 COMPOSE_PROJECT: Final = "com.docker.compose.project"
 COMPOSE_SERVICE: Final = "com.docker.compose.service"
+COMPOSE_NUMBER: Final = "com.docker.compose.container-number"
+COMPOSE_ONEOFF: Final = "com.docker.compose.oneoff"

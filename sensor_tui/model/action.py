@@ -68,6 +68,8 @@ class ActionOptions:
     """Seconds between SIGTERM and SIGKILL."""
     prove: bool = True
     prove_timeout: float = 60.0
+    stop_when_late: float | None = None
+    """Begin with no further batch once the newest reading of a sensor that writes is older, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ class ActionRun:
     outcomes: Sequence[UnitOutcome]
     ended: float | None = None
     cancelled: bool = False
+    halted: str = ""
+    """Why it began with no further batch by itself: who is late."""
 
     @property
     def failed(self) -> int:

@@ -18,6 +18,8 @@ class LetterRow:
     reason: str
     at: float
     document: str | None = None
+    engine: str = ""
+    """The other service that has it, by its folder; empty for the one that is asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ class Sensor:
     problem: str | None = None
     owner: str | None = None
     """Another engine that has its files."""
+    engine: str = ""
+    """The other service that uploads them, by its folder, where it says what is known here of the sensor."""
     values: Mapping[str, float] = field(default_factory=dict)
     """Measures of the newest reading, by column name."""
     anomaly: str | None = None

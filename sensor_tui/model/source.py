@@ -38,6 +38,8 @@ class Scan:
     """Files that cannot be used now, with the reason; they are looked at again on the next scan."""
     owned_elsewhere: dict[str, str] = field(default_factory=dict)
     """Files another engine holds, with who it is."""
+    leaving: dict[str, str] = field(default_factory=dict)
+    """Files of ours that another engine is to have, with who it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +110,5 @@ class FeedStatus:
     """Seconds usually between two readings."""
     flat: bool = False
     """Its recent readings are all the same."""
+    engine: str = ""
+    """The other service that uploads it and says so, by its folder; empty where that is none or not known."""

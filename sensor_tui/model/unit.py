@@ -65,6 +65,8 @@ class Unit:
     role: Role
     state: UnitState
     health: Health = Health.NONE
+    container: str = ""
+    """Name of its container on the host's engine, where that is another."""
     reason: str = ""
     """Why it is in this state, where there is more to say: how it ended, when it is started again."""
     exit_code: int | None = None
@@ -117,6 +119,10 @@ class HostState:
     units: int = 0
     seen: float | None = None
     """When it last answered, in seconds since the epoch."""
+    address: str = ""
+    """Where the docker command finds it (`unix://`, `ssh://`, `tcp://`); empty for the usual place."""
+    certificates: str = ""
+    """Folder with the `ca.pem`, `cert.pem` and `key.pem` for it, where it wants TLS."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ class Actions(Protocol):
         """Read on."""
         ...
 
-    async def sync(self, who: str) -> Done:
-        """Start a round without waiting for the interval."""
+    async def sync(self, who: str, *, quiet: bool = False) -> Done:
+        """Start a round without waiting for the interval; not written to the action log where `quiet`."""
         ...
 
     async def drain(self, who: str, *, stop: bool, now: bool) -> Done:

@@ -18,7 +18,15 @@ from sensor_tui.model.clock import Clock
 from sensor_tui.model.source import FeedStatus
 from sensor_tui.service.fleet_board import FIELDS, FleetBoard, FleetView
 from sensor_tui.service.merge import Sensor, age, iso, key_of, merge, sensor_report, sums
-from sensor_tui.service.wire import PROTOCOL, Delta, EngineReport, Goodbye, Heartbeat, StatusReport
+from sensor_tui.service.wire import (
+    PROTOCOL,
+    Delta,
+    EngineReport,
+    Goodbye,
+    Heartbeat,
+    PeerReport,
+    StatusReport,
+)
 
 HEARTBEAT_SECONDS: Final = 15.0
 TICK_SECONDS: Final = 1.0
@@ -37,6 +45,7 @@ class View:
     engine: EngineReport
     feeds: Sequence[FeedStatus]
     dead_letters: int | None
+    peers: tuple[PeerReport, ...] = ()
 
 
 class Board:
@@ -49,6 +58,7 @@ class Board:
         self._clock = clock
         self._engine: EngineReport | None = None
         self._dead_letters: int | None = None
+        self._peers: tuple[PeerReport, ...] = ()
         self._feeds: dict[str, FeedStatus] = {}
         self._members: dict[str, set[str]] = {}
         """Files of each sensor, by its key."""
@@ -97,6 +107,7 @@ class Board:
             dead_letters=self._dead_letters,
             engine=self._engine,
             sensors=(),
+            peers=self._peers,
         )
 
     def status_json(self) -> bytes:
@@ -117,11 +128,13 @@ class Board:
         view = self._look()
         touched = self._touched(view.feeds)
         engine = view.engine if view.engine != self._engine else None
+        peers = view.peers if view.peers != self._peers else None
         fleet = self._fleet.refresh()
-        if engine is None and not touched and view.dead_letters == self._dead_letters and not fleet:
+        same = engine is None and peers is None and view.dead_letters == self._dead_letters
+        if same and not touched and not fleet:
             return
         first = self._engine is None
-        self._engine, self._dead_letters = view.engine, view.dead_letters
+        self._engine, self._dead_letters, self._peers = view.engine, view.dead_letters, view.peers
         changed: list[str] = []
         gone: list[str] = []
         for key in touched:
@@ -133,7 +146,7 @@ class Board:
             else:
                 self._sensors[key] = merge(self._feeds[source] for source in sorted(members))[key]
                 changed.append(key)
-        self._tell(engine, changed, gone, fleet, first=first)
+        self._tell(engine, changed, gone, fleet, peers=peers, first=first)
 
     def refresh_fleet(self) -> None:
         """Look at the fleet alone, and tell everybody who listens what changed."""
@@ -233,6 +246,7 @@ class Board:
         gone: Sequence[str],
         fleet: bytes,
         *,
+        peers: tuple[PeerReport, ...] | None = None,
         first: bool = False,
     ) -> None:
         """Number what changed, and keep it for those who listen; the first look changes nothing."""
@@ -249,6 +263,7 @@ class Board:
             dead_letters=self._dead_letters,
             engine=engine,
             gone=tuple(gone),
+            peers=peers,
         )
         head = delta.model_dump_json(exclude={*_ELSEWHERE, "units_gone"}).encode()
         line = b'%b,"sensors":%b%b}\n' % (head[:-1], self._sensors_json(changed), fleet)

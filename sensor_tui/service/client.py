@@ -3,7 +3,7 @@
 import random
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import httpx
@@ -48,6 +48,8 @@ class Update:
     changed: tuple[SensorReport, ...] = ()
     gone: tuple[str, ...] = ()
     problem: str = ""
+    why: str = ""
+    """The reason alone, without where and what to do."""
 
 
 class ServiceClient(FleetCalls, DataCalls):
@@ -77,9 +79,9 @@ class ServiceClient(FleetCalls, DataCalls):
         """Read on."""
         return await self.post(Done, "/v1/resume")
 
-    async def sync(self) -> Done:
-        """Start a round now."""
-        return await self.post(Done, "/v1/sync")
+    async def sync(self, *, quiet: bool = False) -> Done:
+        """Start a round now; `quiet` where it is asked for often, so that nobody writes it down."""
+        return await self.post(Done, "/v1/sync", {"quiet": quiet} if quiet else None)
 
     async def drain(self, *, stop: bool = False, now: bool = False) -> Done:
         """Stop reading and wait for what is under way; with `stop` the service ends, with `now` at once."""
@@ -122,14 +124,14 @@ class ServiceClient(FleetCalls, DataCalls):
                         failures = 0
                         report = update.report or report
                         yield update if update.report is not None else _with(update, report)
-                problem = "the service ended the stream"
+                problem = why = "the service ended the stream"
             except Gap:
                 mirror = Mirror()
                 continue
             except httpx.HTTPError as error:
-                problem = str(self.unanswered(error))
+                problem, why = str(self.unanswered(error)), str(error) or type(error).__name__
             failures += 1
-            yield Update("lost", report, problem=problem)
+            yield Update("lost", report, problem=problem, why=why)
             longest = min(_LONGEST_PAUSE, 0.1 * 2.0 ** min(failures, 10))
             await self.clock.sleep(random.uniform(longest / 2, longest))
 
@@ -163,7 +165,7 @@ def _update(mirror: Mirror, event: Event) -> Update:
 
 
 def _with(update: Update, report: StatusReport | None) -> Update:
-    return Update(update.kind, report, update.changed, update.gone, update.problem)
+    return replace(update, report=report)
 
 
 def _choice(ids: Sequence[int] | None) -> dict[str, Any]:

@@ -122,7 +122,7 @@ async def _ledger(request: SyncRequest, clock: Clock, *, read_only: bool) -> "As
 async def _store(request: SyncRequest, clock: Clock) -> "AsyncIterator[SqliteStore]":
     from sensor_tui.storage.store import SqliteStore
 
-    store = SqliteStore(request.root, clock=clock, state_dir=request.state_dir)
+    store = SqliteStore(request.root, clock=clock, state_dir=request.state_dir, place=request.place)
     await store.open()
     try:
         yield store

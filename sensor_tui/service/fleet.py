@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from sensor_tui.errors import FleetError, SensorTuiError, StorageError
+from sensor_tui.errors import ConfigError, FleetError, SensorTuiError, StorageError
 from sensor_tui.fleet.actions import Actions
 from sensor_tui.fleet.contract import Runtime
 from sensor_tui.model.action import ActionRun, LoggedAction
@@ -18,9 +19,15 @@ from sensor_tui.service.fleet_logs import merged
 from sensor_tui.service.fleet_readings import FleetReadings
 from sensor_tui.service.host import EngineHost
 
+if TYPE_CHECKING:
+    from sensor_tui.config.schema import FleetSettings
+    from sensor_tui.fleet.docker import DockerRuntime
+
 log = logging.getLogger(__name__)
 
 STATS_SECONDS: Final = 1.0
+PROJECT_SECONDS: Final = 1.0
+"""Between two looks at which project was started last."""
 SHOWN_ENDED: Final = 5
 """Actions that have ended and are still shown."""
 _LIST_FIX: Final = "'sensor-tui units' lists them"
@@ -44,7 +51,7 @@ class Fleet:
         state: the state folder.
         clock: what tells the time.
         processes: the runtime of this machine's processes.
-        further: other runtimes.
+        engines: the runtimes of Docker engines, whose containers are those of the project started last.
     """
 
     def __init__(
@@ -56,14 +63,15 @@ class Fleet:
         clock: Clock,
         *,
         processes: ProcessUnits,
-        further: Sequence[Runtime] = (),
+        engines: "Sequence[DockerRuntime]" = (),
     ) -> None:
         self._host = host
         self._board = board
         self._state = state
         self._clock = clock
         self._processes = processes
-        self._runtimes: list[Runtime] = [processes, *further]
+        self._engines = engines
+        self._runtimes: list[Runtime] = [processes, *engines]
         self._open: list[Runtime] = []
         self._away: dict[tuple[str, str], HostState] = {}
         self._stats: dict[str, Mapping[str, UnitStats]] = {}
@@ -92,6 +100,8 @@ class Fleet:
             self._open.append(runtime)
             self._help(self._listen(runtime))
             self._help(self._measure(runtime))
+        if self._engines:
+            self._help(self._follow_project())
 
     async def close(self) -> None:
         """End actions and let go; units run on."""
@@ -102,11 +112,7 @@ class Fleet:
         self._helpers.clear()
         # Units run on: whoever looks at last is not to be told that they are gone.
         self._last = self.view()
-        for runtime in self._open:
-            try:
-                await runtime.close()
-            except (SensorTuiError, OSError) as error:
-                log.warning("units of %s/%s: %s", runtime.host_name, runtime.name, error)
+        await asyncio.gather(*map(_close, self._open))
         self._open.clear()
 
     def units(self) -> list[Unit]:
@@ -117,7 +123,9 @@ class Fleet:
         """How all of it stands, or stood at the end."""
         if self._last is not None:
             return self._last
-        hosts = [*(runtime.host() for runtime in self._open), *self._away.values()]
+        known = [*(runtime.host() for runtime in self._open), *self._away.values()]
+        # Neither there nor missed: nobody has looked yet, or nobody expects one there.
+        hosts = [host for host in known if host.reachable or host.reason]
         stats = {unit: each for found in self._stats.values() for unit, each in found.items()}
         return FleetView(hosts, self.units(), stats, self._shown_actions())
 
@@ -200,6 +208,21 @@ class Fleet:
                     log.debug("no statistics of %s: %s", name, error)
             await self._clock.sleep(STATS_SECONDS)
 
+    async def _follow_project(self) -> None:
+        """Look after the containers of the project that was started last, also where that was just now."""
+        from sensor_tui.fleet.project import FILE, remembered
+
+        path = self._state / FILE
+        known = _changed_at(path)
+        while True:
+            await self._clock.sleep(PROJECT_SECONDS)
+            if (now := _changed_at(path)) == known:
+                continue
+            known = now
+            if (last := remembered(self._state)) is not None:
+                for engine in self._engines:
+                    engine.show(last.name)
+
     def _help(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         task.add_done_callback(_complain)
@@ -213,6 +236,54 @@ async def _open(runtime: Runtime) -> str:
     except (SensorTuiError, OSError) as error:
         return str(error) or type(error).__name__
     return ""
+
+
+def _changed_at(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+async def _close(runtime: Runtime) -> None:
+    try:
+        await runtime.close()
+    except (SensorTuiError, OSError) as error:
+        log.warning("units of %s/%s: %s", runtime.host_name, runtime.name, error)
+
+
+def docker_runtimes(
+    settings: "FleetSettings", root: Path, state: Path, clock: Clock
+) -> "list[DockerRuntime]":
+    """A runtime for each Docker engine that settings or environment name, or for the one at the usual place.
+
+    None of them is spoken to before it is opened, nor waited for then. Containers are those of the project
+    that was started last, else of the one in the settings.
+
+    Raises:
+        ConfigError: an engine in the settings has no address that could be used.
+    """
+    if find_spec("docker") is None:  # as in a container, whose service holds an engine alone
+        return []
+    # The SDK itself is loaded with the first connection, in a thread.
+    from sensor_tui.fleet.docker import DockerRuntime
+    from sensor_tui.fleet.docker_host import docker_addresses
+    from sensor_tui.fleet.project import remembered
+
+    try:
+        addresses = docker_addresses(settings.hosts)
+    except ConfigError as error:
+        if settings.hosts:
+            raise ConfigError(f"fleet.hosts: {error.message}", fix=error.fix) from error
+        log.warning("no containers are looked after: %s", error)
+        return []
+    folder = root.absolute().parent if root.is_file() else root.absolute()
+    last = remembered(state)
+    runtimes = [DockerRuntime(each, clock, project=settings.project, data_root=folder) for each in addresses]
+    if last is not None:
+        for runtime in runtimes:
+            runtime.show(last.name)
+    return runtimes
 
 
 def _complain(task: "asyncio.Task[None]") -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sensor_tui.errors import FleetError, SourceFileError, StorageError
 from sensor_tui.fleet.actions import Standing
@@ -16,6 +16,9 @@ from sensor_tui.model.source import FeedStatus
 from sensor_tui.model.unit import Role, Unit
 from sensor_tui.service.host import EngineHost
 from sensor_tui.service.merge import unseen
+
+if TYPE_CHECKING:
+    from sensor_tui.service.peers_link import Peer
 
 LOOK_SECONDS: Final = 0.2
 """How long one look at all files serves everybody who asks."""
@@ -56,6 +59,8 @@ class FleetReadings:
         self._turn = asyncio.Lock()
         self._look: _Look | None = None
         self._nudged = float("-inf")
+        self._awaited: set[str] = set()
+        """Peers that somebody has asked about since the last round."""
 
     async def standing(self, unit: Unit) -> Standing | None:
         if unit.sensor_id is None and unit.data is None:
@@ -66,6 +71,11 @@ class FleetReadings:
         problems = [
             feed.problem or f"{feed.source} belongs to another engine: {feed.owner}" for feed in hidden
         ]
+        peers = self._peers_of(feeds)
+        self._awaited.update(peer.name for peer in peers)
+        problems += [peer.idle for peer in peers if not peer.live]
+        alone = peers and all(feed.engine for feed in feeds)
+        idle = [*([] if alone else [look.uploads]), *(peer.idle for peer in peers)]
         if not look.polled:
             problems.append("its files have not been looked at yet")
         opened = [feed.oldest_open for feed in feeds if feed.oldest_open is not None]
@@ -74,12 +84,12 @@ class FleetReadings:
             backlog=None if problems else sum(feed.backlog for feed in feeds),
             oldest_open=min(opened, default=None),
             newest=max((feed.newest for feed in feeds if feed.newest is not None), default=None),
-            dead_letters=None if dead is None else sum(dead.get(feed.source, 0) for feed in feeds),
+            dead_letters=None if dead is None else sum(_dead_letters(feed, dead) for feed in feeds),
             problem="; ".join(
                 [*problems, *(feed.problem for feed in feeds if feed.problem and not unseen(feed))]
             ),
-            uploads=look.uploads,
-            held=look.held or bool(hidden),
+            uploads="; ".join(filter(None, idle)),
+            held=(look.held and not alone) or bool(hidden) or any(peer.held for peer in peers),
         )
 
     async def unsent(self, unit: Unit) -> int | None:
@@ -94,6 +104,8 @@ class FleetReadings:
         if now - self._nudged >= NUDGE_SECONDS:
             self._nudged = now
             self._host.sync_now()
+            self._host.peers.nudge(self._awaited)
+            self._awaited.clear()
 
     async def why_keep(self, unit: Unit) -> str:
         if unit.role is not Role.SENSOR:
@@ -145,7 +157,7 @@ class FleetReadings:
             if other.id != unit.id:
                 return f"{data} is used by {other.name} too"
         for feed in look.folders.get(name, ()):
-            if feed.owner is not None:
+            if feed.owner is not None and not any(peer.live for peer in self._peers_of([feed])):
                 return f"{feed.source} belongs to another engine: {feed.owner}"
             if unit.sensor_id is not None and feed.sensor_id not in {None, unit.sensor_id}:
                 return f"{feed.source} has readings of {feed.sensor_id}"
@@ -166,7 +178,7 @@ class FleetReadings:
             held=progress.state in _HELD,
             polled=pipeline.source.polled.is_set(),
         )
-        for feed in self._host.feeds():
+        for feed in self._host.peers.merged(self._host.feeds()):
             for folder in (feed.source, *_folders(feed.source)):
                 look.folders.setdefault(folder, []).append(feed)
             if feed.sensor_id is not None:
@@ -189,7 +201,8 @@ class FleetReadings:
         place = self._place(data)
         if not place.exists():
             return 0
-        store = SqliteStore(place, clock=self._clock, state_dir=self._state, read_only=True)
+        state, base = await self._ledger_of(_normal(data))
+        store = SqliteStore(place, clock=self._clock, state_dir=state, read_only=True)
         try:
             await store.open()
             scan = await store.scan()
@@ -198,6 +211,7 @@ class FleetReadings:
             total = 0
             for file in store.files():
                 key = f"{_normal(data)}/{file.key}" if place.is_dir() else _normal(data)
+                key = key.removeprefix(base)
                 after = min((await store.positions(key)).values(), default=0)
                 total += (await store.peek(file.key, after=after)).open_rows
         except (SourceFileError, StorageError):
@@ -205,6 +219,23 @@ class FleetReadings:
         finally:
             await store.close()
         return total
+
+    def _peers_of(self, feeds: Sequence[FeedStatus]) -> "list[Peer]":
+        """The peers that upload these files."""
+        names = dict.fromkeys(feed.engine for feed in feeds if feed.engine)
+        return [peer for name in names if (peer := self._host.peers.of(name)) is not None]
+
+    async def _ledger_of(self, data: str) -> tuple[Path, str]:
+        """The state folder of the engine that has the files in a folder, and what its keys leave out."""
+        peers = self._peers_of((await self._latest()).folders.get(data, ()))
+        if len(peers) == 1:
+            return peers[0].found.state, f"{peers[0].name}/"
+        return self._state, ""
+
+
+def _dead_letters(feed: FeedStatus, dead: Mapping[str, int]) -> int:
+    """Those of our ledger, and those a peer has of the file."""
+    return dead.get(feed.source, 0) + (feed.dead_letters if feed.engine else 0)
 
 
 def _feeds_of(unit: Unit, look: _Look) -> Sequence[FeedStatus]:

@@ -12,6 +12,8 @@ from sensor_tui.errors import SensorTuiError, SinkError
 from sensor_tui.model.clock import Clock
 from sensor_tui.model.progress import Progress, Totals
 from sensor_tui.model.source import FeedStatus
+from sensor_tui.service.attach import state_of
+from sensor_tui.service.peers import Peers
 from sensor_tui.service.pipeline import (
     Pipeline,
     build_pipeline,
@@ -66,7 +68,15 @@ class EngineHost:
         self._request = request
         self._clock = clock
         self._make_sink = partial(cosmos_sink, clock=clock) if make_sink is None else make_sink
-        usual = partial(build_pipeline, request=request, clock=clock, socket_hint=socket_hint)
+        self.peers = Peers(request.root.absolute(), state_of(request), clock)
+        """Other services below the root, which have files of their own."""
+        usual = partial(
+            build_pipeline,
+            request=request,
+            clock=clock,
+            socket_hint=socket_hint,
+            left_to=self.peers.left_to,
+        )
         self._build = usual if build is None else build
         self._freshen: Freshen | None = None
         self.pipeline = self._build(settings, freshen=None)
@@ -86,6 +96,7 @@ class EngineHost:
         self._freshen = await start_fresh(self._request, self._clock)
         if self._freshen is not None:
             self.pipeline = self._build(self.settings, freshen=self._freshen)
+        await self.peers.look()
         await self.pipeline.open()
 
     async def run(self) -> None:
@@ -94,6 +105,8 @@ class EngineHost:
         Raises:
             StorageError: the ledger cannot be used.
         """
+        looking = asyncio.ensure_future(self.peers.run())
+        looking.add_done_callback(_complain)
         try:
             while True:
                 await self._run_pipeline(self.pipeline)
@@ -104,11 +117,14 @@ class EngineHost:
                 self.pipeline = self._build(self.settings, freshen=self._freshen)
                 await self.pipeline.open()
         finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
             if self._trying is not None:
                 self._trying.cancel()
 
     async def close(self) -> None:
         """Let go of everything, where `run` had no chance to."""
+        await self.peers.close()
         await self.pipeline.close()
 
     def stop(self) -> None:
@@ -140,6 +156,7 @@ class EngineHost:
     def sync_now(self) -> None:
         """Start a round without waiting for the interval, and look for new files first."""
         self.pipeline.store.search_soon()
+        self.peers.search_soon()
         self.pipeline.engine.sync_now()
 
     def progress(self) -> Progress:
@@ -229,6 +246,11 @@ class EngineHost:
                 run.result()
         finally:
             await pipeline.close()
+
+
+def _complain(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("peers are no more looked for: %s", error, exc_info=error)
 
 
 def _plus(one: Totals, other: Totals) -> Totals:

@@ -31,6 +31,9 @@ class Sensor(NamedTuple):
     rate: float | None = None
     cadence: float | None = None
     flat: bool = False
+    engine: str = ""
+    sources: tuple[str, ...] = ()
+    """All its files, where there are several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ def sensor_report(sensor: Sensor, now: float) -> SensorReport:
         rate=sensor.rate,
         cadence_seconds=sensor.cadence,
         flat=sensor.flat,
+        engine=sensor.engine,
+        sources=sensor.sources,
     )
 
 
@@ -144,6 +149,7 @@ def _one(feed: FeedStatus) -> Sensor:
         rate=feed.rate,
         cadence=feed.cadence,
         flat=feed.flat,
+        engine=feed.engine,
     )
 
 
@@ -156,6 +162,8 @@ def _both(one: Sensor, other: Sensor) -> Sensor:
         dead_letters=_add(one.dead_letters, other.dead_letters),
         problem=_texts(one.problem, other.problem),
         owner=_texts(one.owner, other.owner),
+        engine=latest.engine or one.engine or other.engine,
+        sources=(*(one.sources or (one.source,)), *(other.sources or (other.source,))),
     )
 
 

@@ -50,7 +50,12 @@ class Mirror:
             "lag_seconds": event.lag_seconds,
             "dead_letters": event.dead_letters,
         }
-        whole = {"engine": event.engine, "hosts": event.hosts, "actions": event.actions}
+        whole = {
+            "engine": event.engine,
+            "peers": event.peers,
+            "hosts": event.hosts,
+            "actions": event.actions,
+        }
         changes |= {name: value for name, value in whole.items() if value is not None}
         if event.gone or event.sensors:
             for key in event.gone:

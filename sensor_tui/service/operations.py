@@ -3,16 +3,16 @@
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Final
 
 from sensor_tui import __version__
 from sensor_tui.errors import StorageError
 from sensor_tui.model.clock import Clock
-from sensor_tui.model.progress import EngineState, Progress
+from sensor_tui.model.progress import EngineState, Progress, Totals
 from sensor_tui.model.source import FeedStatus
-from sensor_tui.service import letters
+from sensor_tui.service import letters, peers_letters
 from sensor_tui.service.board import Board, View
 from sensor_tui.service.host import EngineHost
 from sensor_tui.service.merge import age, iso, merge, sums
@@ -31,6 +31,7 @@ from sensor_tui.service.wire import (
 )
 
 if TYPE_CHECKING:
+    from sensor_tui.service.client import ServiceClient
     from sensor_tui.storage.latest import Place
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Operations:
     def __init__(self, host: EngineHost, clock: Clock) -> None:
         self.host = host
         self.board = Board(self._look, clock=clock)
+        host.peers.changed = self._come_or_gone
         self.sampler = Sampler(self.places, watched=lambda: self.board.watched, clock=clock)
         self._clock = clock
         self._started = iso(clock.now())
@@ -58,15 +60,21 @@ class Operations:
 
     async def pause(self, who: str) -> Done:
         self.host.pause()
-        return await self._done(who, "pause", "reading is paused; what is under way goes on")
+        others = await self._others(lambda client: client.pause())
+        return await self._done(who, "pause", f"reading is paused; what is under way goes on{others}")
 
     async def resume(self, who: str) -> Done:
         self.host.resume()
-        return await self._done(who, "resume", "reading goes on")
+        others = await self._others(lambda client: client.resume())
+        return await self._done(who, "resume", f"reading goes on{others}")
 
-    async def sync(self, who: str) -> Done:
+    async def sync(self, who: str, *, quiet: bool = False) -> Done:
         self.host.sync_now()
-        return await self._done(who, "sync", "a round begins now")
+        if quiet:
+            progress = self.host.progress()
+            return Done(state=progress.state, message="a round begins now", in_flight=progress.in_flight)
+        others = await self._others(lambda client: client.sync())
+        return await self._done(who, "sync", f"a round begins now{others}")
 
     async def drain(self, who: str, *, stop: bool, now: bool) -> Done:
         if now:
@@ -79,27 +87,41 @@ class Operations:
             self.board.refresh()
             return done.model_copy(update={"state": self.host.progress().state})
         self.host.pause()
+        others = asyncio.ensure_future(self._others(lambda client: client.drain()))
         deadline = self._clock.monotonic() + self.host.settings.service.drain_timeout_seconds
         while self.host.progress().in_flight and self._clock.monotonic() < deadline:
             await self._clock.sleep(_QUIET_SECONDS)
         drained = not self.host.progress().in_flight
         message = "drained; reading is paused" if drained else "reading is paused, but something is under way"
-        done = await self._done(who, "drain", message)
+        done = await self._done(who, "drain", f"{message}{await others}")
         return done.model_copy(update={"drained": drained})
 
     async def letters(self, which: LetterFilter, *, offset: int, limit: int) -> LetterPage:
-        return await letters.page(self.host.pipeline.store.ledger, which, offset=offset, limit=limit)
+        async def own(each: LetterFilter, at: int, most: int) -> LetterPage:
+            return await letters.page(self.host.pipeline.store.ledger, each, offset=at, limit=most)
+
+        if not self.host.peers.names:
+            return await own(which, offset, limit)
+        return await peers_letters.page(own, self.host.peers, which, offset=offset, limit=limit)
 
     async def letter(self, letter_id: int) -> Letter | None:
+        if letter_id >= peers_letters.STRIDE:
+            return await peers_letters.one(self.host.peers, letter_id)
         return await letters.one(self.host.pipeline.store.ledger, letter_id)
 
     async def retry(self, who: str, ids: Sequence[int] | None) -> LettersChanged:
-        outcome = await letters.retry(self.host.pipeline.store, ids)
+        outcome = await letters.retry(self.host.pipeline.store, peers_letters.ours(ids))
         self.host.pipeline.engine.sync_now()
+        outcome = await peers_letters.change(
+            outcome, self.host.peers, ids, lambda client, wanted: client.retry(wanted)
+        )
         return await self._changed(who, "retry dead letters", ids, outcome)
 
     async def drop(self, who: str, ids: Sequence[int] | None) -> LettersChanged:
-        outcome = await letters.drop(self.host.pipeline.store.ledger, ids)
+        outcome = await letters.drop(self.host.pipeline.store.ledger, peers_letters.ours(ids))
+        outcome = await peers_letters.change(
+            outcome, self.host.peers, ids, lambda client, wanted: client.drop(wanted)
+        )
         return await self._changed(who, "drop dead letters", ids, outcome)
 
     async def throughput(self, since: float) -> Throughput:
@@ -129,10 +151,10 @@ class Operations:
 
     async def record_history(self) -> None:
         """Write what each minute brought into the ledger; until cancelled."""
-        before = self.host.progress().totals
+        before = self._totals()
         while True:
             await self._clock.sleep(HISTORY_SECONDS)
-            totals = self.host.progress().totals
+            totals = self._totals()
             now = self._clock.now()
             whole = sums(merge(self.feeds()))
             from sensor_tui.storage.history import ThroughputPoint as StoredPoint
@@ -158,16 +180,10 @@ class Operations:
         dead = self._dead
         overlay = self.sampler.overlay
         latest = {feed.source: feed for feed in self.host.feeds()}.values()
+        merged = self.host.peers.merged(latest)
         if dead is None:
-            return [overlay(feed) for feed in latest]
-        return [
-            overlay(
-                feed
-                if feed.dead_letters == dead.get(feed.source, 0)
-                else replace(feed, dead_letters=dead.get(feed.source, 0))
-            )
-            for feed in latest
-        ]
+            return [overlay(feed) for feed in merged]
+        return [overlay(_buried(feed, dead.get(feed.source, 0))) for feed in merged]
 
     async def _count_letters(self, rejected: int) -> None:
         self._dead_stale.clear()
@@ -207,16 +223,44 @@ class Operations:
         from sensor_tui.storage.latest import Place
 
         store = self.host.pipeline.store
-        return [Place(file.key, str(store.path(file.key)), file.rollback) for file in store.files()]
+        own = [Place(file.key, str(store.path(file.key)), file.rollback) for file in store.files()]
+        return [*own, *(Place(key, path, rollback=True) for key, path in self.host.peers.places().items())]
 
     def _look(self) -> View:
         feeds = self.feeds()
-        dead = None if self._dead is None else sum(self._dead.values())
+        dead = None if self._dead is None else sum(self._dead.values()) + self.host.peers.dead_letters()
         progress = self.host.progress()
         if not self.host.pipeline.source.polled.is_set() and progress.state in _AT_WORK:
             progress = replace(progress, state=EngineState.STARTING)  # nothing is known of the files yet
         report = engine_report(progress, started=self._started, config_problem=self.host.config_problem)
-        return View(report, feeds, dead)
+        return View(report, feeds, dead, self.host.peers.reports())
+
+    async def _others(self, what: Callable[["ServiceClient"], Awaitable[object]]) -> str:
+        """Have the peers do the same; who did and who could not, as the end of a sentence."""
+        done, problems = await self.host.peers.ask(what)
+        return "".join(
+            (f"; also by {', '.join(done)}" if done else "", *(f"; not by {each}" for each in problems))
+        )
+
+    def _totals(self) -> Totals:
+        """What all engines did, as far as that was seen from here."""
+        theirs = self.host.peers.totals()
+        own = self.host.progress().totals
+        return Totals(
+            **{each.name: getattr(own, each.name) + getattr(theirs, each.name) for each in fields(Totals)}
+        )
+
+    def _come_or_gone(self) -> None:
+        """A peer came or went: its files may be free, and whoever listens is told at once."""
+        self.host.pipeline.store.search_soon()
+        if self.board.watched:
+            self.board.refresh()
+
+
+def _buried(feed: FeedStatus, dead: int) -> FeedStatus:
+    """A file with its dead letters: those of our ledger, and what a peer says of its own."""
+    many = dead + feed.dead_letters if feed.engine else dead
+    return feed if many == feed.dead_letters else replace(feed, dead_letters=many)
 
 
 def engine_report(progress: Progress, *, started: str | None, config_problem: str | None) -> EngineReport:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -100,11 +100,13 @@ def build_pipeline(
     clock: Clock,
     *,
     socket_hint: str = "",
+    left_to: Callable[[str], str | None] = lambda _: None,
     freshen: Freshen | None = None,
 ) -> Pipeline:
     """Everything for one upload; nothing is opened yet.
 
-    `socket_hint` is told to whoever finds the files owned by us; `freshen` is for development mode.
+    `socket_hint` is told to whoever finds the files owned by us; `left_to` says who is to have a file, where
+    that is somebody else; `freshen` is for development mode.
 
     Raises:
         UsageError: there is no such file or folder, or the request contradicts itself.
@@ -121,6 +123,8 @@ def build_pipeline(
         lock=not request.dry_run,
         read_only=request.dry_run,
         socket_hint=socket_hint,
+        place=request.place,
+        left_to=left_to,
     )
     make_source = connector("source", "sqlite")
     source = WatchedSource(make_source(store, [sink.name], dry=request.dry_run))
@@ -155,7 +159,7 @@ async def start_fresh(request: SyncRequest, clock: Clock) -> Freshen | None:
     from sensor_tui.storage.store import SqliteStore
 
     # a store of its own: what its look at the tree found is news to the one that is read from afterwards
-    store = SqliteStore(request.root, clock=clock, state_dir=request.state_dir)
+    store = SqliteStore(request.root, clock=clock, state_dir=request.state_dir, place=request.place)
     try:
         await store.open()
         await store.scan()

@@ -12,7 +12,7 @@ from sensor_tui.fleet.process import ProcessRuntime
 from sensor_tui.model.clock import Clock, SystemClock
 from sensor_tui.service.data import DataService
 from sensor_tui.service.data_routes import DataRoutes
-from sensor_tui.service.fleet import Fleet
+from sensor_tui.service.fleet import Fleet, docker_runtimes
 from sensor_tui.service.fleet_routes import FleetRoutes
 from sensor_tui.service.host import EngineHost
 from sensor_tui.service.logfile import keep_small
@@ -95,7 +95,10 @@ class Service:
         self._operations = Operations(host, clock)
         root, state = request.root.absolute(), claimed.state
         processes = ProcessRuntime(state, root, clock)
-        self._fleet = Fleet(host, self._operations.board, root, state, clock, processes=processes)
+        engines = docker_runtimes(host.settings.fleet, root, state, clock)
+        self._fleet = Fleet(
+            host, self._operations.board, root, state, clock, processes=processes, engines=engines
+        )
         self._data = DataService(self._operations, request, clock, units=self._fleet.units)
         self._helpers: list[asyncio.Task[None]] = []
 
@@ -148,7 +151,8 @@ class Service:
 
     def _check_owners(self) -> None:
         feeds = self._host.feeds()
-        if not feeds or self._fleet.units() or not all(feed.owner for feed in feeds):
+        others = self._fleet.units() or self._host.peers.attached or self._request.place is not None
+        if not feeds or others or not all(feed.owner for feed in feeds):
             return
         owners = "; ".join(sorted({feed.owner for feed in feeds if feed.owner})[:3])
         raise OwnedElsewhere(

@@ -16,3 +16,5 @@ class SyncRequest:
     """Read and encode everything; send nothing, write nothing."""
     state_dir: Path | None = None
     """Folder of our own state; `{root}/.sensor-tui` where None."""
+    place: str | None = None
+    """The city of files that no folder below the root names one for; the root's own name where None."""

@@ -35,6 +35,7 @@ from sensor_tui.service.wire import (
     LetterChoice,
     LetterFilter,
     Problem,
+    SyncChoice,
     Wire,
 )
 
@@ -191,7 +192,8 @@ class Routes:
         return json_answer(await self._actions.resume(who_asks(request)))
 
     async def sync(self, request: web.Request) -> web.Response:
-        return json_answer(await self._actions.sync(who_asks(request)))
+        choice = await read_body(request, SyncChoice)
+        return json_answer(await self._actions.sync(who_asks(request), quiet=choice.quiet))
 
     async def drain(self, request: web.Request) -> web.Response:
         choice = await read_body(request, DrainChoice)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sensor_tui.errors import ExitCode
 from sensor_tui.model.action import ActionKind, ActionOptions, ActionRun
+from sensor_tui.model.overview import PeerLink
 from sensor_tui.model.progress import EngineState
 from sensor_tui.model.unit import HostState, Unit, UnitStats
 
@@ -145,11 +146,33 @@ class SensorReport(Wire):
     """Usual time between two readings."""
     flat: bool = False
     """Its recent values are all the same."""
+    engine: str = ""
+    """The peer (`PeerReport.name`) that uploads its files, and said what is known here of its backlog."""
+    sources: tuple[str, ...] = ()
+    """All its files, where there are several."""
 
     @property
     def key(self) -> str:
         """What tells it from every other sensor of a report."""
         return sensor_key(self.sensor_id, self.city, self.source)
+
+
+class PeerReport(Wire):
+    """Another service below this one's data root, which uploads the files of one folder."""
+
+    name: str
+    """The folder, relative to the data root."""
+    link: PeerLink
+    problem: str = ""
+    """Why it is not live, and what to do."""
+    since: str | None = None
+    """Since when it is not live: all figures are from before."""
+    engine: EngineReport | None = None
+    """As it last said; null where it never has."""
+    backlog: int | None = None
+    oldest_open: str | None = None
+    dead_letters: int | None = None
+    sensors: int = 0
 
 
 class StatusReport(Wire):
@@ -164,7 +187,9 @@ class StatusReport(Wire):
     lag_seconds: float | None
     dead_letters: int | None
     engine: EngineReport
+    """The engine of this service alone; what others do is in `peers`."""
     sensors: tuple[SensorReport, ...]
+    peers: tuple[PeerReport, ...] = ()
     hosts: tuple[HostState, ...] = ()
     units: tuple[Unit, ...] = ()
     stats: tuple[UnitStats, ...] = ()
@@ -194,6 +219,8 @@ class Delta(Wire):
     sensors: tuple[SensorReport, ...] = ()
     gone: tuple[str, ...] = ()
     """Keys (`SensorReport.key`) of sensors that are no more."""
+    peers: tuple[PeerReport, ...] | None = None
+    """All of them where one has changed."""
     hosts: tuple[HostState, ...] | None = None
     """All of them where one has changed."""
     units: tuple[Unit, ...] = ()
@@ -239,6 +266,12 @@ class HealthReport(Wire):
     state: EngineState
     reason: str
     version: str
+
+
+class SyncChoice(Wire):
+    """How a round is asked for; `quiet` by another service that asks often: it is not written down."""
+
+    quiet: bool = False
 
 
 class LetterChoice(Wire):
@@ -288,6 +321,8 @@ class Letter(Wire):
     reason: str
     at: str
     document: str | None = None
+    engine: str = ""
+    """The peer whose ledger it is in; empty for this service's own."""
 
 
 class LetterPage(Wire):
@@ -315,6 +350,8 @@ class LettersChanged(Wire):
     """Ids that there are none of."""
     failed: dict[int, str] = {}
     """Ids that could not be done, with the reason."""
+    notices: tuple[str, ...] = ()
+    """What else could not be done, as a line each: peers that do not answer."""
 
 
 class ActionRequest(Wire):

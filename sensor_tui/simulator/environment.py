@@ -17,6 +17,8 @@ _KEYS = {
     "SENSOR_LONGITUDE": ("sensor", "longitude"),
     "READINGS_PER_SECOND": ("simulation", "readings_per_second"),
     "ANOMALY_PROBABILITY": ("anomalies", "probability"),
+    "SENSOR_TIME_ZONE": ("sensor", "time_zone"),
+    "SENSOR_SEED": ("simulation", "seed"),
     "LOG_LEVEL": ("logging", "level"),
     "PRESERVE_EXISTING_DB": ("database", "preserve_existing_db"),
     "SENSOR_WAL": ("database", "wal"),

@@ -39,10 +39,14 @@ class _Folder:
 
 
 class Tree:
-    """A data root. Folders whose time has not changed are not listed again."""
+    """A data root. Folders whose time has not changed are not listed again.
 
-    def __init__(self, root: Path) -> None:
+    `place` is the city of files that no folder below the root names one for; the root's own name where None.
+    """
+
+    def __init__(self, root: Path, *, place: str | None = None) -> None:
         self._root = root
+        self._place = place
         self._base = root if root.is_dir() else root.parent
         self._folders: dict[str, _Folder] = {}
         self._found: dict[str, Found] = {}
@@ -104,7 +108,11 @@ class Tree:
 
     def _candidate(self, path: str) -> Found:
         relative = os.path.relpath(path, self._base)
-        return Found(key=_key(relative), path=os.path.realpath(path), city=_city(path, relative, self._root))
+        return Found(key=_key(relative), path=os.path.realpath(path), city=self._city(path, relative))
+
+    def _city(self, path: str, relative: str) -> str:
+        city = _city(path, relative, self._root)
+        return city if city is not None else self._place or _key(Path(os.path.abspath(self._root)).name)
 
 
 def _key(relative: str) -> str:
@@ -112,11 +120,11 @@ def _key(relative: str) -> str:
     return os.fsencode(relative).decode("utf-8", "backslashreplace")
 
 
-def _city(path: str, relative: str, root: Path) -> str:
+def _city(path: str, relative: str, root: Path) -> str | None:
     """City by folder: `{city}/{sensor}/{file}`, and what is closest to it where there are fewer folders.
 
     With one folder it is the sensor's if the file has the usual name, and the city's otherwise. With none
-    it is the root; a root that is a file says by its own place.
+    it is the root: None; a root that is a file says by its own place.
     """
     parts = Path(relative).parts
     if str(root) == path and not root.is_dir():
@@ -127,5 +135,5 @@ def _city(path: str, relative: str, root: Path) -> str:
     elif len(parts) == 2 and parts[-1] != USUAL_NAME:  # noqa: PLR2004
         city = parts[0]
     else:
-        city = Path(os.path.abspath(root)).name
+        return None
     return _key(city)

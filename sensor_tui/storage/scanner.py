@@ -37,6 +37,7 @@ class Scanner:
         ownership: Ownership | None,
         rescan_seconds: float,
         read_only: bool,
+        left_to: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         self.files: dict[str, TrackedFile] = {}
         self._tree = tree
@@ -45,6 +46,7 @@ class Scanner:
         self._clock = clock
         self._ownership = ownership
         self._rescan_seconds = rescan_seconds
+        self._left_to = left_to
         self._walked: float | None = None
         self._folder_problems: dict[str, str] = {}
         self._turn = asyncio.Lock()
@@ -90,7 +92,24 @@ class Scanner:
                 owned_elsewhere={
                     file.key: file.owner for file in self.files.values() if file.owner is not None
                 },
+                leaving={
+                    key: who
+                    for key, file in self.files.items()
+                    if file.source is not None and (who := self._left_to(key)) is not None
+                },
             )
+
+    async def leave(self, key: str) -> None:
+        """Let go of a file, for the one who is to have it; nothing where there is nobody any more."""
+        async with self._turn:
+            file, who = self.files.get(key), self._left_to(key)
+            if file is None or file.source is None or who is None or self._ownership is None:
+                return
+            async with self._pool.lease(file):
+                await self._pool.run(partial(self._pool.discard, file))
+            file.source, file.owner = None, who
+            file.forget_rows()
+            self._ownership.release(file.path)
 
     def _meet(self, walk: Walk) -> dict[str, TrackedFile]:
         """Candidates that are not tracked yet; one file reached by several names counts once."""
@@ -159,7 +178,9 @@ class Scanner:
                     )
                     file.fail(Trouble.UNUSABLE, str(error))
                     continue
-                file.owner = self._ownership.take(file.path) if self._ownership is not None else None
+                file.owner = None
+                if self._ownership is not None:
+                    file.owner = self._left_to(file.key) or self._ownership.take(file.path)
             except OSError as error:
                 file.fail(Trouble.UNUSABLE, str(explain(file.key, file.path, error)))
                 continue

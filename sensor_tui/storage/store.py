@@ -57,6 +57,8 @@ class SqliteStore:
         max_open: connections held open.
         rescan_seconds: time between two searches for new files.
         socket_hint: address of our service, for the one who finds a file owned by us.
+        place: the city of files that no folder below the root names one for.
+        left_to: who is to have a file of this key, so that it is not taken; None where nobody else is.
         observer: told of every statement on a sensor's file.
     """
 
@@ -72,6 +74,8 @@ class SqliteStore:
         max_open: int = 64,
         rescan_seconds: float = 5.0,
         socket_hint: str = "",
+        place: str | None = None,
+        left_to: Callable[[str], str | None] = lambda _: None,
         observer: Observer | None = None,
     ) -> None:
         self.root = Path(os.path.abspath(root))  # noqa: PTH100 - without following links: the root names a city
@@ -85,13 +89,14 @@ class SqliteStore:
             self._ownership = Ownership(owner)
         self._pool = FilePool(threads=threads, max_open=max_open, write=not read_only, observer=observer)
         self._scanner = Scanner(
-            Tree(self.root),
+            Tree(self.root, place=place),
             self._pool,
             self.ledger,
             clock=clock,
             ownership=self._ownership,
             rescan_seconds=rescan_seconds,
             read_only=read_only,
+            left_to=left_to,
         )
 
     async def open(self) -> None:
@@ -136,6 +141,9 @@ class SqliteStore:
 
     async def scan(self) -> Scan:
         return await self._scanner.scan()
+
+    async def leave(self, key: str) -> None:
+        await self._scanner.leave(key)
 
     async def peek(self, key: str, *, after: int) -> Peek:
         file = self._file(key)

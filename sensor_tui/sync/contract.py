@@ -232,6 +232,10 @@ class ReadingStore(Protocol):
         """Look at the data tree: new, changed, vanished and unusable files. Takes the locks of new ones."""
         ...
 
+    async def leave(self, key: str) -> None:
+        """Let go of a file of which nothing is under way, for the one who is to have it."""
+        ...
+
     async def peek(self, key: str, *, after: int) -> Peek:
         """The cheap facts of a file, open rows counted above `after`.
 

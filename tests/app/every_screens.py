@@ -246,7 +246,7 @@ async def groups(on: Drive):
 async def shell(on: Drive):
     opened = []
     on.patch.setattr(fleet, "refusal", lambda *_: None)
-    on.patch.setattr(fleet, "open_shell", lambda unit: opened.append(unit.id) or 3)
+    on.patch.setattr(fleet, "open_shell", lambda unit, _: opened.append(unit.id) or 3)
     on.patch.setattr(on.app, "suspend", nullcontext)
     on.grid.move_to(UNIT)
     await on.press()

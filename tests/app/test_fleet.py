@@ -254,8 +254,9 @@ def shell(monkeypatch):
         yield
         opened.append("resumed")
 
-    def run(command, *, check):
+    def run(command, *, check, env):
         opened.append(tuple(command))
+        opened.append({name: value for name, value in env.items() if name.startswith("DOCKER_")})
         return type("Done", (), {"returncode": 130})
 
     monkeypatch.setattr(DashboardApp, "suspend", suspend)
@@ -264,9 +265,26 @@ def shell(monkeypatch):
     return opened
 
 
-def with_container(**changes):
+def with_container(*, hosts=(), **changes):
     unit = replace(UNITS[LON_1], **{"id": "local/docker/one", "name": "one", "host": "local", **changes})
-    return sample_overview(units={unit.id: unit}, hosts=())
+    return sample_overview(units={unit.id: unit}, hosts=hosts)
+
+
+async def test_a_container_elsewhere_gets_a_shell_through_its_host(make_dash, shell, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "tcp://another:1")
+    host = HostState("edge-01", "docker", reachable=True, address="tcp://edge-01:2376", certificates="/c")
+    async with make_dash(with_container(host="edge-01", hosts=[host])) as dash:
+        await dash.press("e")
+    assert shell[1][:4] == ("docker", "--host", "tcp://edge-01:2376", "exec")
+    assert shell[2] == {"DOCKER_CERT_PATH": "/c", "DOCKER_TLS_VERIFY": "1"}
+
+
+async def test_there_is_no_shell_on_a_host_that_does_not_answer(make_dash, shell):
+    host = HostState("local", "docker", reachable=False, reason="no engine")
+    async with make_dash(with_container(hosts=[host])) as dash:
+        await dash.press("e")
+        assert "local does not answer" in dash.notes()[0]
+    assert shell == []
 
 
 async def test_a_container_here_gets_a_shell_on_this_terminal(make_dash, shell):
@@ -274,7 +292,7 @@ async def test_a_container_here_gets_a_shell_on_this_terminal(make_dash, shell):
         await dash.press("e")
         assert shell[0] == "suspended"
         assert shell[1][:6] == ("docker", "exec", "--interactive", "--tty", "--", "--privileged")
-        assert shell[2] == "resumed"
+        assert shell[3] == "resumed"
         assert "exit code 130" in dash.notes()[0]
 
 

@@ -10,7 +10,7 @@ from sensor_tui.app.screens.uploads_history import RANGES, History
 from sensor_tui.app.screens.uploads_rows import BACKLOG_COLUMNS, LANE_COLUMNS, city_headings, lane_rows
 from sensor_tui.app.screens.uploads_words import Drain, drain_words, engine_words, summary
 from sensor_tui.model.letter import Minute
-from sensor_tui.model.overview import EngineView, Link, Overview
+from sensor_tui.model.overview import EngineView, Link, Overview, PeerLink, PeerView
 from sensor_tui.model.progress import EngineState
 from sensor_tui.model.sensor import Sensor
 from tests.app.fake import HOSTILE, NOW, hostile_overview, sample_engine, sample_minutes, sample_overview
@@ -197,13 +197,17 @@ def test_a_city_nothing_is_known_of():
 def test_hostile_cities_and_lanes_are_plain():
     headings = city_headings(hostile_overview(), NOW, GLYPHS)
     assert all(text.isprintable() for text in headings.values())
-    lanes = [replace(lane, lane=HOSTILE, sink=HOSTILE) for lane in sample_engine().lanes]
-    for row in lane_rows(lanes, stale=False):
+    engine = sample_engine()
+    engine = replace(engine, lanes=[replace(lane, lane=HOSTILE, sink=HOSTILE) for lane in engine.lanes])
+    peer = PeerView(HOSTILE, PeerLink.LOST, HOSTILE, NOW, engine)
+    overview = sample_overview(engine=engine, peers=(peer,))
+    assert all(line.plain.isprintable() for line in summary(overview, NOW, None, GLYPHS))
+    for row in lane_rows(overview, stale=False):
         assert all(cell.text.isprintable() for cell in row.cells.values())
 
 
 def test_lanes():
-    rows = lane_rows(sample_engine().lanes, stale=True)
+    rows = lane_rows(sample_overview(engine=sample_engine()), stale=True)
     assert [row.key for row in rows] == ["cosmos/0", "cosmos/1", "cosmos/2", "cosmos/3"]
     assert all(row.stale for row in rows)
     third = rows[2].cells
@@ -213,3 +217,37 @@ def test_lanes():
     assert (third["blocked"].text, rows[0].cells["blocked"].text) == ("1.5 s", "no")
     assert {column.key for column in LANE_COLUMNS} == set(third)
     assert all(column.help for column in (*LANE_COLUMNS, *BACKLOG_COLUMNS))
+
+
+def peers():
+    busy = EngineView(
+        EngineState.RUNNING, docs_per_second=30.0, request_units_per_second=90.0, version="1", in_flight=2
+    )
+    return (
+        PeerView("London", engine=busy, backlog=4, sensors=2),
+        PeerView("Oslo", engine=replace(busy, state=EngineState.PAUSED, reason="as asked", version="2")),
+        PeerView("Paris", PeerLink.LOST, "does not answer: refused", NOW - 60, busy),
+        PeerView("Rome", PeerLink.GONE, "was stopped", NOW - 120),
+    )
+
+
+def test_every_engine_is_in_the_summary_and_those_that_answer_are_added_up():
+    engine = replace(sample_engine(), docs_per_second=10.0, version="1")
+    text = text_of(sample_overview(engine=engine, peers=peers()))
+    line = next(line for line in text.splitlines() if line.startswith("Uploaders"))
+    assert line.index("Paris since") < line.index("Rome since") < line.index("London")
+    assert "does not answer: refused" in line
+    assert "was stopped" in line
+    assert "London 30 docs/s" in line
+    assert "Oslo paused: as asked (version 2)" in line
+    assert "Docs/s 70" in text
+
+
+def test_lanes_of_other_engines_have_its_name_and_are_dim_when_it_is_away():
+    engine = sample_engine()
+    london = PeerView("London", engine=engine)
+    rome = PeerView("Rome", PeerLink.GONE, "was stopped", NOW, engine)
+    rows = lane_rows(sample_overview(engine=engine, peers=(london, rome)), stale=False)
+    assert len({row.key for row in rows}) == len(rows) == 12
+    assert [rows[place].cells["lane"].text for place in (0, 4, 8)] == ["0", "London 0", "Rome 0"]
+    assert [rows[place].stale for place in (0, 4, 8)] == [False, False, True]

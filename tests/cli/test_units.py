@@ -349,6 +349,7 @@ def test_what_is_not_proven_or_failed_is_exit_code_one(run: Run, service: Servic
 def test_options_reach_the_service(run: Run, service: Service) -> None:
     service.steps = [done("sensor-2")]
     numbers = ("--batch", 2, "--pause", 1.5, "--drain-timeout", 7, "--grace", 3, "--prove-timeout", 9)
+    numbers += ("--stop-when-late", 20)
     flags = ("--no-drain", "--wipe-data", "--stop-on-failure", "--no-prove", "--no-prompt")
     assert run("reset", "--all", "--city", "manila", *numbers, *flags).code == 0
     options = asked(service, "act")[0].options
@@ -359,7 +360,7 @@ def test_options_reach_the_service(run: Run, service: Service) -> None:
         True,
         False,
     )
-    assert options.prove_timeout == 9
+    assert (options.prove_timeout, options.stop_when_late) == (9, 20)
     assert asked(service, "act")[0].units == ("here/process/sensor-2",)
 
 
@@ -410,8 +411,9 @@ def test_what_has_nothing_to_do_is_not_asked_about(run: Run, service: Service) -
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["stop"], "which units to stop is not clear"),
-        (["stop", "sensor-1", "--all"], "not clear"),
+        (["restart"], "which units to restart is not clear"),
+        (["remove", "sensor-1", "--all"], "not clear"),
+        (["stop", "sensor-1", "--all"], "exclude each other"),
         (["stop", "sensor-1", "--city", "London"], "--city goes with --all"),
         (["stop", "--all", "--city", "Paris"], "Cities of units: London, Manila"),
         (["stop", "sensor1"], "Did you mean 'sensor-1'?"),

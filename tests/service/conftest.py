@@ -201,7 +201,7 @@ class ScriptedActions:
     async def resume(self, who: str) -> Done:
         return await self._note("resume", who)
 
-    async def sync(self, who: str) -> Done:
+    async def sync(self, who: str, *, quiet: bool = False) -> Done:
         return await self._note("sync", who)
 
     async def drain(self, who: str, *, stop: bool, now: bool) -> Done:

@@ -14,6 +14,7 @@ from sensor_tui.model.progress import EngineState
 from sensor_tui.model.source import FeedStatus
 from sensor_tui.model.unit import Role, Unit, UnitState
 from sensor_tui.service.fleet_readings import LOOK_SECONDS, FleetReadings
+from sensor_tui.service.peers import Peers
 from sensor_tui.storage.ledger import Ledger
 from tests.support.clock import JumpingClock
 
@@ -28,6 +29,7 @@ class Host:
         self.dead = {}
         self.looks = 0
         self.synced = 0
+        self.peers = Peers(Path("none"), Path("none/state"), SystemClock())
         polled = asyncio.Event()
         polled.set()
         self.pipeline = SimpleNamespace(

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from sensor_tui.model.progress import EngineState, Progress, Totals
 from sensor_tui.model.source import FeedStatus
 from sensor_tui.service.host import AGAIN_SECONDS, EngineHost
 from sensor_tui.service.operations import HISTORY_SECONDS, Operations
+from sensor_tui.service.peers import Peers
 from sensor_tui.service.pipeline import Pipeline, WatchedSource, engine_options
 from sensor_tui.service.process import set_level
 from sensor_tui.service.request import SyncRequest
@@ -236,6 +238,7 @@ class Minutes:
 
     def __init__(self, ledger, clock):
         self.pipeline = SimpleNamespace(store=SimpleNamespace(ledger=ledger))
+        self.peers = Peers(Path("none"), Path("none/state"), clock)
         self.totals = Totals()
         self.clock = clock
 

@@ -1,7 +1,9 @@
 """Real components that tests need: found, skipped by name, or, where CI promised them, a failure."""
 
+import functools
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +22,22 @@ def _base() -> Path:
     from tests.support.docker import base_folder
 
     return base_folder()
+
+
+def plugin_environment() -> dict[str, str]:
+    """What makes the docker command find the Compose plugin that CI built, where it built one."""
+    folder = os.environ.get("SENSOR_TUI_COMPOSE_PLUGIN")
+    return {"DOCKER_CONFIG": folder} if folder else {}
+
+
+@functools.cache
+def _compose_answers() -> bool:
+    command = ["docker", "compose", "version"]
+    environment = {**os.environ, **plugin_environment()}
+    return (
+        shutil.which("docker") is not None
+        and not subprocess.run(command, capture_output=True, check=False, env=environment).returncode
+    )
 
 
 def _engine_answers() -> bool:
@@ -56,6 +74,7 @@ _FIND: dict[str, tuple[Callable[[], bool], str]] = {
         "install docker.io, and run the tests as root: they start engines of their own",
     ),
     "docker-compose": (lambda: shutil.which("docker-compose") is not None, "install docker-compose"),
+    "docker-compose-v2": (_compose_answers, "install the Compose plugin of the docker command"),
     "docker-registry": (lambda: shutil.which("docker-registry") is not None, "install docker-registry"),
     "docker-base": (
         lambda: _base().exists(),

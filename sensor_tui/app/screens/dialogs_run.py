@@ -39,6 +39,8 @@ def summary(run: ActionRun) -> str:
         parts.append(f"{count(left)} to go")
     if run.cancelled:
         parts.append("cancelled")
+    if run.halted:
+        parts.append(f"halted: {plain(run.halted)}")
     return f"{run.kind} of {many(len(run.outcomes), 'unit')}: {', '.join(parts)}"
 
 

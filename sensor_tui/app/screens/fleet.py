@@ -20,7 +20,7 @@ from sensor_tui.app.screens.fleet_detail import UnitDetail
 from sensor_tui.app.screens.fleet_facts import LOG_LINES, About, Lines
 from sensor_tui.app.screens.fleet_hosts import HostsLine
 from sensor_tui.app.screens.fleet_rows import COLUMNS, GROUPS, FleetRows, name_width
-from sensor_tui.app.screens.fleet_shell import open_shell, refusal
+from sensor_tui.app.screens.fleet_shell import host_of, open_shell, refusal
 from sensor_tui.app.screens.fleet_words import Sensors, running_actions, unreachable
 from sensor_tui.app.screens.sensors_link import empty_words, stale
 from sensor_tui.app.widgets.grid import Grid
@@ -254,13 +254,14 @@ class FleetScreen(DashboardScreen):
         if unit is None:
             self._none_chosen()
             return
-        why = refusal(unit, self.dash.look)
+        host = host_of(unit, self.dash.overview.hosts)
+        why = refusal(unit, self.dash.look, host)
         if why is not None:
             self.dash.note(why, "warning")
             return
         try:
             with self.app.suspend():
-                code = open_shell(unit)
+                code = open_shell(unit, host)
         except SuspendNotSupported:
             self.dash.note("This terminal cannot be given to a shell.", "warning")
         else:

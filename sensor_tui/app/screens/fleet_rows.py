@@ -32,7 +32,7 @@ LEAST_NAME: Final = 14
 MOST_NAME: Final = 28
 """Cells the column of names takes, as the longest one needs."""
 COLUMNS: Final = (
-    Column("unit", "Unit", LEAST_NAME, grow=True, help="Its name on its host."),
+    Column("unit", "Unit", LEAST_NAME, grow=True, middle=True, help="Its name on its host."),
     Column("state", "State", 10, help="What it is doing, or the step of the action that is at work on it."),
     Column(
         "fresh", "Fresh", 8, right=True, help="Age of its sensor's newest reading; late or silent marked."

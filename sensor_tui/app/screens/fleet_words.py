@@ -109,6 +109,8 @@ def image_of(unit: Unit) -> Image | None:
     """The image of a container; None for a process."""
     if not unit.image:
         return None
+    if unit.image.startswith("sha256:"):  # its name was given to another image since
+        return Image(f"{unit.image.removeprefix('sha256:')[:12]} (no tag)", loose=True)
     last = unit.image.rpartition("/")[2]
     name, at, digest = last.partition("@")
     if at:

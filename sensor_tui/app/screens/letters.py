@@ -22,6 +22,8 @@ from sensor_tui.model.letter import LetterRow, LetterRows
 
 PAGE: Final = 100
 """Dead letters on a page."""
+ENGINE_STRIDE: Final = 10**9
+"""An id of another engine's letter ends in its id there, which is less than this."""
 COLUMNS: Final = (
     Column("id", "Id", 6, right=True, help="Its number in the ledger."),
     Column("sensor", "Sensor", 12, help="Whose reading it is, where that can be read."),
@@ -44,7 +46,7 @@ def letter_rows(page: LetterRows, glyphs: Glyphs, *, stale: bool) -> list[Row]:
 def _row(letter: LetterRow, glyphs: Glyphs, *, stale: bool) -> Row:
     reason = fmt.plain(letter.reason, limit=300)
     cells = {
-        "id": Cell(str(letter.id), Tone.DIM, letter.id),
+        "id": Cell(_short_id(letter), Tone.DIM, letter.id),
         "sensor": Cell(fmt.plain(letter.sensor_id or glyphs.dash, limit=80), Tone.BOLD, letter.sensor_id),
         "code": Cell(str(letter.code), Tone.NORMAL, letter.code),
         "reason": Cell(reason, Tone.WARN, reason),
@@ -57,6 +59,11 @@ def _row(letter: LetterRow, glyphs: Glyphs, *, stale: bool) -> Row:
     return Row(str(letter.id), cells, stale=stale)
 
 
+def _short_id(letter: LetterRow) -> str:
+    """Its number in its own ledger; an engine's letters have that engine's number before it."""
+    return str(letter.id % ENGINE_STRIDE if letter.engine else letter.id)
+
+
 def letter_text(letter: LetterRow) -> str:
     """A dead letter with its document, for reading."""
     code = f"code {letter.code}" if letter.code else "never sent"
@@ -67,6 +74,7 @@ def letter_text(letter: LetterRow) -> str:
         f"Event time  {letter.event_time or 'not known'}",
         f"Buried      {fmt.stamp(letter.at)}",
         f"File        {letter.source}, row {letter.row_id}",
+        *([f"Ledger      of {letter.engine}'s uploader"] if letter.engine else []),
         "",
         pretty(letter.document) if letter.document is not None else "No document could be made of the row.",
     ]

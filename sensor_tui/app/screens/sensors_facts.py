@@ -54,7 +54,10 @@ def facts(sensor: Sensor, near: Near, now: float, glyphs: Glyphs) -> Iterator[Co
     """Line by line, the most important first; `near` compares it with its city."""
     if sensor.problem:
         yield styled(fmt.plain(sensor.problem, limit=400), Tone.BAD)
-    if sensor.owner:
+    if sensor.engine:
+        owner = f" ({fmt.plain(sensor.owner, limit=200)})" if sensor.owner else ""
+        yield styled(f"Uploaded by {fmt.plain(sensor.engine, limit=60)}'s uploader{owner}", Tone.DIM)
+    elif sensor.owner:
         yield styled(f"Uploaded by {fmt.plain(sensor.owner, limit=200)}", Tone.WARN)
     if sensor.anomaly is not None:
         yield styled(

@@ -164,6 +164,7 @@ class SensorRows:
     ) -> list[Row]:
         """All sensors, by city; `groups` says what stands above a city's rows, its name where None."""
         before, kept = self._kept, {}
+        away = overview.away
         counts = dict.fromkeys(Verdict, 0)
         cities: dict[str | None, str] = {}
         for key, sensor in overview.sensors.items():
@@ -171,20 +172,21 @@ class SensorRows:
             counts[verdict] += 1
             fresh, lag = _step(sensor.newest, now), _step(sensor.oldest_open, now)
             pair = before.get(key)
+            old = stale or sensor.engine in away
             if pair is None or not (
                 (cells := pair[0]).sensor is sensor
                 and cells.verdict is verdict
                 and cells.fresh == fresh
                 and cells.lag == lag
-                and pair[1].stale is stale
+                and pair[1].stale is old
             ):
                 cells = _Cells(self, sensor, verdict, now, fresh, lag)
                 group = (groups or cities).get(sensor.city)
                 if group is None:
                     group = cities[sensor.city] = city_of(sensor)
-                pair = (cells, Row(key, cells, _Fields(cells), group, stale))
+                pair = (cells, Row(key, cells, _Fields(cells), group, old))
             elif groups is not None and pair[1].group != groups[sensor.city]:
-                pair = (cells, Row(key, cells, pair[1].fields, groups[sensor.city], stale))
+                pair = (cells, Row(key, cells, pair[1].fields, groups[sensor.city], old))
             kept[key] = pair
         if kept.keys() != before.keys():
             self._order = sorted(kept, key=lambda key: _place(kept[key][0].sensor))
@@ -304,4 +306,5 @@ def _fields(cells: _Cells) -> dict[str, str]:
         "note": note_of(sensor),
         "source": fmt.plain(sensor.source),
         "owner": fmt.plain(sensor.owner or ""),
+        "engine": fmt.plain(sensor.engine),
     }

@@ -88,7 +88,9 @@ def note_of(sensor: Sensor) -> str:
     parts = []
     if sensor.problem:
         parts.append(fmt.plain(sensor.problem, limit=200))
-    if sensor.owner:
+    if sensor.engine:
+        parts.append(f"uploaded by {fmt.plain(sensor.engine, limit=60)}'s uploader")
+    elif sensor.owner:
         parts.append(f"uploaded by {fmt.plain(sensor.owner, limit=100)}")
     if sensor.anomaly is not None:
         parts.append(f"anomaly {fmt.plain(sensor.anomaly, limit=60)}".rstrip())

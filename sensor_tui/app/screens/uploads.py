@@ -170,7 +170,7 @@ class UploadsScreen(DashboardScreen):
         old = stale(overview)
         self._drain.take(now, None if old else overview.backlog)
         lag = age_of(overview.oldest_open, now)
-        seconds = self._drain.seconds(overview.engine.docs_per_second, lag)
+        seconds = self._drain.seconds(overview.docs_per_second, lag)
         lines = summary(overview, now, seconds, self._glyphs)
         self._say("uploads-summary", Content("\n").join(lines))
         self._say("uploads-views", self._views(overview))
@@ -183,7 +183,7 @@ class UploadsScreen(DashboardScreen):
         if self._grid("lanes").display:
             lanes = self._grid("lanes")
             lanes.set_empty(empty_words(overview, _NO_LANES))
-            lanes.show(lane_rows(overview.engine.lanes, stale=old))
+            lanes.show(lane_rows(overview, stale=old))
         self._draw_charts(overview, now)
         self.letters.take(overview.dead_letters, stale=old)
 

@@ -1,6 +1,6 @@
 """What is behind per city and sensor, and the lanes of the engine, as rows of grids."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from sensor_tui.app import format as fmt
@@ -25,7 +25,7 @@ BACKLOG_COLUMNS: Final = (
 )
 
 LANE_COLUMNS: Final = (
-    Column("lane", "Lane", 10, grow=True, help="The partition key range."),
+    Column("lane", "Lane", 10, grow=True, help="The partition key range; of another engine after its name."),
     Column("queued", "Queued", 8, right=True, help="Documents waiting."),
     Column("in_flight", "Flight", 6, right=True, help="Requests under way."),
     Column("concurrency", "Conc.", 5, right=True, help="Requests it may have under way at once."),
@@ -59,15 +59,22 @@ def city_headings(overview: Overview, now: float, glyphs: Glyphs) -> Mapping[str
     }
 
 
-def lane_rows(lanes: Sequence[LaneProgress], *, stale: bool) -> list[Row]:
-    """The engine's lanes in their order."""
-    return [_lane(lane, stale=stale) for lane in lanes]
+def lane_rows(overview: Overview, *, stale: bool) -> list[Row]:
+    """The lanes of all engines in their order, under the name of another engine where there is one."""
+    own = [_lane(lane, "", stale=stale) for lane in overview.engine.lanes]
+    theirs = [
+        _lane(lane, peer.name, stale=stale or not peer.live)
+        for peer in overview.peers
+        for lane in peer.engine.lanes
+    ]
+    return [*own, *theirs]
 
 
-def _lane(lane: LaneProgress, *, stale: bool) -> Row:
+def _lane(lane: LaneProgress, engine: str, *, stale: bool) -> Row:
+    name = " ".join(filter(None, (fmt.plain(engine, limit=40), fmt.plain(lane.lane, limit=60))))
     blocked = lane.blocked_for > 0
     cells = {
-        "lane": Cell(fmt.plain(lane.lane, limit=60), Tone.BOLD, lane.lane),
+        "lane": Cell(name, Tone.BOLD, name),
         "sink": Cell(fmt.plain(lane.sink, limit=60), Tone.NORMAL, lane.sink),
         "queued": _count(lane.queued),
         "in_flight": _count(lane.in_flight),
@@ -83,7 +90,9 @@ def _lane(lane: LaneProgress, *, stale: bool) -> Row:
         "accepted": _count(lane.accepted),
         "ru": _count(round(lane.request_units)),
     }
-    return Row(f"{lane.sink}/{lane.lane}", cells, stale=stale)
+    return Row(
+        f"{engine}/{lane.sink}/{lane.lane}" if engine else f"{lane.sink}/{lane.lane}", cells, stale=stale
+    )
 
 
 def _count(number: int, tone: Tone = Tone.NORMAL) -> Cell:

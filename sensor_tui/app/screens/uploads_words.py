@@ -14,7 +14,7 @@ from sensor_tui.app.screens.sensors_link import link_words, stale
 from sensor_tui.app.screens.sensors_words import age_of, spelled
 from sensor_tui.app.widgets.grid_values import Tone
 from sensor_tui.model.letter import Minute
-from sensor_tui.model.overview import Link, Overview
+from sensor_tui.model.overview import Link, Overview, PeerLink, PeerView
 from sensor_tui.model.progress import EngineState, Totals
 
 WINDOW: Final = 60.0
@@ -123,9 +123,38 @@ def engine_words(overview: Overview, now: float, glyphs: Glyphs) -> Content:
     return styled(f"{engine_mark(engine.state, glyphs)} {text}", tone)
 
 
+def peers_words(overview: Overview, glyphs: Glyphs) -> Content:
+    """The other engines: first those that do not answer and since when, then how the others do."""
+    old = stale(overview)
+    parts: list[Content] = []
+    for peer in sorted(overview.peers, key=lambda peer: (peer.live, peer.name)):
+        text, tone = _peer(peer, overview.engine.version, glyphs)
+        parts += [Content("   "), styled(text, Tone.DIM if old else tone)]
+    return Content("").join([Content.styled("Uploaders", STYLES[Tone.DIM]), *parts])
+
+
+def _peer(peer: PeerView, version: str, glyphs: Glyphs) -> tuple[str, Tone]:
+    name = fmt.plain(peer.name, limit=40)
+    if not peer.live:
+        since = "" if peer.since is None else f" since {fmt.clock_minutes(peer.since)}"
+        why = fmt.plain(peer.problem, limit=160) or "does not answer"
+        tone = Tone.WARN if peer.link is PeerLink.GONE else Tone.BAD
+        return f"{glyphs.bad} {name}{since}: {why}", tone
+    engine = peer.engine
+    _, tone = _STATES[engine.state]
+    other = f" (version {fmt.plain(engine.version, limit=20)})" if engine.version != version else ""
+    at_work = engine.state in {EngineState.RUNNING, EngineState.IDLE}
+    words = f"{fmt.rate(engine.docs_per_second)} docs/s" if at_work else str(engine.state)
+    if not at_work and engine.reason:
+        words += f": {fmt.plain(engine.reason, limit=100)}"
+    return f"{engine_mark(engine.state, glyphs)} {name} {words}{other}", tone
+
+
 def summary(overview: Overview, now: float, drain: float | None, glyphs: Glyphs) -> Iterator[Content]:
     """Line by line, the most important first; dim where it is from before."""
     yield engine_words(overview, now, glyphs)
+    if overview.peers:
+        yield peers_words(overview, glyphs)
     old = stale(overview)
     engine = overview.engine
     if engine.config_problem:
@@ -143,19 +172,20 @@ def summary(overview: Overview, now: float, drain: float | None, glyphs: Glyphs)
         glyphs,
         old=old,
     )
-    throttled = Tone.WARN if engine.throttled_per_second else Tone.NORMAL
+    throttled = Tone.WARN if overview.throttled_per_second else Tone.NORMAL
     yield _figures(
         [
-            ("Docs/s", fmt.rate(engine.docs_per_second), Tone.NORMAL),
-            ("RU/s", fmt.rate(engine.request_units_per_second), Tone.NORMAL),
-            ("Throttled/s", fmt.rate(engine.throttled_per_second), throttled),
-            ("Docs in flight", fmt.count(engine.in_flight), Tone.NORMAL),
+            ("Docs/s", fmt.rate(overview.docs_per_second), Tone.NORMAL),
+            ("RU/s", fmt.rate(overview.request_units_per_second), Tone.NORMAL),
+            ("Throttled/s", fmt.rate(overview.throttled_per_second), throttled),
+            ("Docs in flight", fmt.count(overview.in_flight), Tone.NORMAL),
         ],
         glyphs,
         old=old,
     )
-    if engine.totals is not None:
-        yield styled(_totals(engine.totals), Tone.DIM)
+    totals = overview.totals
+    if totals is not None:
+        yield styled(_totals(totals), Tone.DIM)
 
 
 def _figures(figures: Sequence[tuple[str, str, Tone]], glyphs: Glyphs, *, old: bool) -> Content:

@@ -7,7 +7,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from sensor_tui.app.format import fit, plain
+from sensor_tui.app.format import fit, fit_middle, plain
 from sensor_tui.app.glyphs import Glyphs
 from sensor_tui.app.widgets.grid_layout import MARK_WIDTH, Layout
 from sensor_tui.app.widgets.grid_values import EMPTY_CELL, Heading, Row, Tone
@@ -57,7 +57,10 @@ class Painter:
         for number, place in enumerate(self.layout.places):
             cell = cells.get(place.column.key, EMPTY_CELL)
             tone = Tone.DIM if row.stale else cell.tone
-            text = fit(cell.text, place.width, place.column.right, self.glyphs.ellipsis)
+            if place.column.middle:
+                text = fit_middle(cell.text, place.width, self.glyphs.ellipsis)
+            else:
+                text = fit(cell.text, place.width, place.column.right, self.glyphs.ellipsis)
             parts.append((gap + text if number else text, self._style(f"grid--{tone}", *flags)))
         strip = self._strip(parts, base)
         if len(self._lines) >= KEPT_LINES:

@@ -28,6 +28,8 @@ class Column:
     shown: bool = True
     grow: bool = False
     help: str = ""
+    middle: bool = False
+    """Text that is too long is cut in its middle, for its end tells it from others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sensor_tui.app.base import Look
 from sensor_tui.app.format import age, clock_minutes, count, glyphs, plain, rate
 from sensor_tui.app.glyphs import Glyphs
 from sensor_tui.app.widgets.line import KEPT, Part, lay_out
-from sensor_tui.model.overview import EngineView, Link, Overview
+from sensor_tui.model.overview import EngineView, Link, Overview, PeerLink
 from sensor_tui.model.progress import EngineState
 from sensor_tui.model.sensor import Verdict
 from sensor_tui.model.unit import Health, Unit, UnitState
@@ -109,10 +109,15 @@ def upload_parts(overview: Overview, now: float, marks: Glyphs) -> Iterator[Part
             yield Part(f"lag {age(max(0.0, now - overview.oldest_open))}", "", 86)
     if overview.dead_letters:
         yield Part(f"{count(overview.dead_letters)} dead", WARN, 25)
-    yield from _engine(overview.engine, marks)
+    yield from _engine(overview.engine, overview.docs_per_second, marks)
+    away = [peer.name for peer in overview.peers if peer.link in {PeerLink.LOST, PeerLink.REFUSED}]
+    if away:
+        names = plain(away[0], limit=30) if len(away) == 1 else f"{len(away)} uploaders"
+        words = f"{marks.bad} {names} away" if len(away) > 1 else f"{marks.bad} uploader {names} away"
+        yield Part(words, BAD, 90, short=f"{marks.bad} {names}")
 
 
-def _engine(engine: EngineView, marks: Glyphs) -> Iterator[Part]:
+def _engine(engine: EngineView, docs: float | None, marks: Glyphs) -> Iterator[Part]:
     match engine.state:
         case EngineState.PAUSED:
             yield Part(f"{marks.paused} paused", WARN, 95)
@@ -125,8 +130,8 @@ def _engine(engine: EngineView, marks: Glyphs) -> Iterator[Part]:
         case EngineState.STARTING | EngineState.STOPPED:
             pass
         case EngineState.RUNNING | EngineState.IDLE:
-            if engine.docs_per_second is not None:
-                shown = rate(engine.docs_per_second)
+            if docs is not None:
+                shown = rate(docs)
                 yield Part(f"{shown} docs/s", "", 85, short=f"{shown}/s")
 
 

@@ -34,6 +34,8 @@ class SqliteFeed:
         self.file = file
         self.changed = True
         self.alive = True
+        self.leaving = False
+        """Another engine is to have it: nothing more is read."""
         self.sensor_id: str | None = None
         self.newest: float | None = None
         self.unread = 0
@@ -46,11 +48,17 @@ class SqliteFeed:
         self._oldest_unread: float | None = None
         self._under: deque[_Under] = deque()
         self._position = 0
+        self._reading = 0
 
     @property
     def idle(self) -> bool:
         """Nothing of it is under way."""
         return not self._under
+
+    @property
+    def still(self) -> bool:
+        """Nothing of it is under way, nor being read."""
+        return self.idle and not self._reading
 
     async def look(self) -> None:
         """Refresh what is known of the file.
@@ -92,11 +100,16 @@ class SqliteFeed:
         Raises:
             SourceFileError: the file cannot be used now.
         """
+        if self.leaving:
+            return None
+        self._reading += 1
         try:
             return await self._read(limit)
         except SourceFileError as error:
             self.fail(error)
             raise
+        finally:
+            self._reading -= 1
 
     def fail(self, error: SourceFileError) -> None:
         """Keep why the file cannot be used, say it once, and look at it again."""
@@ -212,15 +225,29 @@ class SqliteSource:
                     )
             feed.file = file
             feed.changed = True
+        for key, feed in self._feeds.items():
+            feed.leaving = key in scan.leaving
         await self._rewind()
         ready: list[Feed] = []
         for feed in self._feeds.values():
             if feed.changed:
                 await self._look(feed)
-            if feed.unread:
+            if feed.unread and not feed.leaving:
                 ready.append(feed)
         await self._try_to_save()
+        await self._leave(scan.leaving)
         return ready
+
+    async def _leave(self, leaving: Mapping[str, str]) -> None:
+        """Let go of those that another engine is to have, once nothing of them is under way."""
+        for key, who in leaving.items():
+            feed = self._feeds.get(key)
+            if feed is not None and feed.still:
+                del self._feeds[key]
+                feed.alive = False
+                self._elsewhere[key] = who
+                await self._store.leave(key)
+                log.info("%s is left to %s", key, who)
 
     async def _try_to_save(self) -> None:
         """Save the positions; without them the marks in the files hold, so nothing waits for the ledger."""
