@@ -93,4 +93,5 @@ def _name(host: HostState) -> str:
 
 
 def _version(host: HostState) -> str:
-    return fmt.plain(host.version, limit=20)
+    """Its number, without the distribution's own: `20.10.24` of `Docker 20.10.24+dfsg1`."""
+    return fmt.plain(host.version.removeprefix("Docker ").partition("+")[0], limit=20)
