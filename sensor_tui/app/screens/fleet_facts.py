@@ -239,9 +239,8 @@ def _line(line: LogLine) -> str:
 
 def _made_of(about: About) -> Iterator[Content]:
     unit = about.unit
-    yield from _pairs(
-        about, "Host", [f"{fmt.plain(unit.host, limit=100)}, {fmt.plain(unit.runtime, limit=40)}"]
-    )
+    place = [fmt.plain(unit.host, limit=100), fmt.plain(unit.runtime, limit=40)]
+    yield from _pairs(about, "Host", [", ".join([*place, *filter(None, [fmt.plain(unit.container)])])])
     where = city_of(unit) if unit.city else ""
     project = f"project {fmt.plain(unit.project, limit=100)}" if unit.project else ""
     yield from _pairs(about, "Place", [", ".join(filter(None, [str(unit.role), where, project]))])
