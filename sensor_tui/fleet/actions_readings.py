@@ -42,8 +42,8 @@ class Readings(Protocol):
         """Why its data may not be wiped; empty where it may."""
         ...
 
-    async def wipe(self, unit: Unit, *, keep_folder: bool) -> None:
-        """Delete the data of a unit that is stopped.
+    async def wipe(self, unit: Unit, *, keep_folder: bool, destroy: bool = False) -> None:
+        """Delete the data of a unit that is stopped; with `destroy` also what is unsent.
 
         Raises:
             FleetError: it may not be deleted, something in it is unsent or not known to be sent, or it

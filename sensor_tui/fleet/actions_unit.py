@@ -211,7 +211,9 @@ class Worker:
             else:
                 job.notes.append(_destroyed(await self._readings.unsent(job.unit)))
             job.tell(step=Step.WIPING, unsent=None)
-            await self._readings.wipe(job.unit, keep_folder=job.kind is ActionKind.RESET)
+            await self._readings.wipe(
+                job.unit, keep_folder=job.kind is ActionKind.RESET, destroy=not job.options.drain
+            )
         except SensorTuiError as error:
             if is_down(job.unit):
                 raise

@@ -116,9 +116,9 @@ class FleetReadings:
             return f"{unit.data} {problem}"
         return await self._shared(unit, unit.data)
 
-    async def wipe(self, unit: Unit, *, keep_folder: bool) -> None:
+    async def wipe(self, unit: Unit, *, keep_folder: bool, destroy: bool = False) -> None:
         reason = await self.why_keep(unit)
-        if not reason and (left := await self.unsent(unit)) != 0:
+        if not reason and not destroy and (left := await self.unsent(unit)) != 0:
             reason = (
                 "it is not known whether all of it is sent" if left is None else f"{left} readings are unsent"
             )

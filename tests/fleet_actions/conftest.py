@@ -124,7 +124,9 @@ class FakeReadings:
     async def why_keep(self, unit):
         return "" if self.lets_wipe else self.keep.get(unit.name, "")
 
-    async def wipe(self, unit, *, keep_folder):
+    async def wipe(self, unit, *, keep_folder, destroy=False):
+        if not destroy and (left := await self.unsent(unit)):
+            raise FleetError(f"its data is not wiped: {left} readings are unsent")
         if self.keep.get(unit.name) == "surprise":
             raise FleetError("its data is not wiped: a disk is gone", fix="Mend it")
         self.wiped.append((unit.name, keep_folder))

@@ -226,6 +226,9 @@ class TestWiping:
             await readings.wipe(UNIT, keep_folder=False)
         assert path.exists()
 
+        await readings.wipe(UNIT, keep_folder=False, destroy=True)
+        assert not path.exists()
+
     async def test_what_the_engine_still_counts_is_kept(self, readings, host, fleet, path):
         self.settle(fleet, path)
         host.files = [feed(backlog=1)]
