@@ -10,7 +10,7 @@ demo: $(STAMP)  ## simulated fleet, local Cosmos endpoint, the dashboard
 	$(BIN)/sensor-tui demo
 
 test: $(STAMP)  ## everything this machine can run, on two cores: much of it is waiting
-	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
 
 check: $(STAMP)  ## style, types, layers
 	$(BIN)/ruff check .

@@ -43,7 +43,7 @@ _MEGABYTE: Final = 1_000_000
 @click.option(
     "--name",
     metavar="NAME",
-    help="Its name in the registry. Default: fleet.images.uploader, else sensor-tui.",
+    help="Its name in the registry. Default: fleet.images.uploader if that is ours, else sensor-tui.",
 )
 @project_option
 @host_option
@@ -83,6 +83,7 @@ def build(
     from sensor_tui.cli.output import emit, emit_json, say
     from sensor_tui.cli.project import place_of
     from sensor_tui.fleet import images
+    from sensor_tui.fleet.spec import Images
 
     if no_tag and (push or tag is not None):
         raise UsageError(
@@ -92,7 +93,10 @@ def build(
     place = place_of(session, options)
     fleet = place.settings.fleet
     version = images.UNTAGGED if no_tag else _version(tag, say)
-    short = images.parse_image(name or fleet.images.uploader or images.DEFAULT_NAME)
+    configured = fleet.images.uploader
+    if configured is None or not Images.own(configured):  # ours never goes under the name of another image
+        configured = images.DEFAULT_NAME
+    short = images.parse_image(name or configured)
     if name is not None and str(short) != short.repository:
         raise UsageError(f"--name: {name} has a version", fix="Give the name alone, and --tag VERSION")
     full = images.reference(fleet.registry if registry is None else registry, short.repository, version).image

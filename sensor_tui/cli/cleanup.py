@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="Between SIGTERM and SIGKILL.",
+    help="Between SIGTERM and SIGKILL; uploaders, which drain, get 40 s at least.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 @yes_option
@@ -93,8 +93,9 @@ async def _look(
         from sensor_tui.fleet.project_engine import Engine
 
         with Engine(address) as engine:
-            return engine.survey(place.name, file=place.project.file)
+            return engine.survey(place.name, file=file, root=place.root)
 
+    file = place.file
     answers = await asyncio.gather(*(place.ask(look, each) for each in addresses), return_exceptions=True)
     for address, answer in zip(addresses, answers, strict=True):
         if isinstance(answer, FleetError):
@@ -109,12 +110,12 @@ async def _look(
 async def _remove(place: "Place", found: "list[tuple[DockerAddress, Survey]]", grace: float) -> list[str]:
     """Remove all of it; what could not be removed, as lines."""
     from sensor_tui.cli.project import ENGINE_SECONDS, Story
-    from sensor_tui.fleet.project_engine import Engine
+    from sensor_tui.fleet.project_engine import UPLOADER_GRACE, Engine
 
     story = Story(place.name)
 
     def remove(address: "DockerAddress", what: "Survey") -> list[str]:
-        with Engine(address, timeout=ENGINE_SECONDS + grace) as engine:
+        with Engine(address, timeout=ENGINE_SECONDS + max(grace, UPLOADER_GRACE)) as engine:
             return engine.remove(what, grace=grace, tell=story.say)
 
     lists = await asyncio.gather(*(place.ask(remove, *each) for each in found))
@@ -140,6 +141,7 @@ def _told(place: "Place", found: "list[tuple[DockerAddress, Survey]]") -> list[s
         lines += [f"{address.name}: network {each.name}" for each in what.networks]
         lines += [
             f"{address.name}: {each.name} is left alone: it belongs to another project of that name"
+            + "".join(f", with --data-dir {root}" for root in sorted(each.roots))
             for each in what.foreign
         ]
     return [clean(line) for line in lines]

@@ -85,6 +85,7 @@ def _show(setup: "FleetSetup", text: str, *, force: bool, as_json: bool) -> None
 
 def _write(setup: "FleetSetup", text: str, *, force: bool, as_json: bool) -> None:
     from sensor_tui.cli.output import clean, emit, emit_json, say
+    from sensor_tui.fleet.compose import variables
     from sensor_tui.fleet.compose_file import Written, write_compose
 
     written = write_compose(setup.output, text, force=force)
@@ -93,7 +94,7 @@ def _write(setup: "FleetSetup", text: str, *, force: bool, as_json: bool) -> Non
         return
     same = " (as it was)" if written is Written.SAME else ""
     emit(f"{clean(setup.output)}{same}: {_summary(setup)}")
-    if _KEY in setup.spec.references and _KEY not in setup.environment:
+    if _KEY in variables(setup.spec) and _KEY not in setup.environment:
         say(f"Set {_KEY} in the environment, or in .env, before it is started.")
     say("Next: 'sensor-tui start' with the same options, which makes the folders it needs.")
 
@@ -110,6 +111,7 @@ def _summary(setup: "FleetSetup") -> str:
 
 
 def _facts(setup: "FleetSetup") -> dict[str, Any]:
+    from sensor_tui.fleet.compose import variables
     from sensor_tui.fleet.spec import bind_folders
 
     spec = setup.spec
@@ -126,5 +128,5 @@ def _facts(setup: "FleetSetup") -> dict[str, Any]:
             {"name": unit.name, "city": unit.city.name, "data": unit.data} for unit in spec.uploaders
         ],
         "folders": [str(folder) for folder in bind_folders(spec)],
-        "variables": list(spec.references),
+        "variables": list(variables(spec)),
     }

@@ -57,9 +57,17 @@ def uploaders_of(loaded: "Loaded", *, own: bool) -> Uploaders:
     conceal(theirs.settings)
     layer = None if path is None else _without_variables(path, needed)
     held = [] if layer is None else _secrets_in(layer)
+    named = layer if chosen is not None else None
+    environment = _by_value(loaded, theirs, named)
+    auth = environment.get("COSMOS_AUTH") or _auth(theirs, named if theirs is loaded else None)
+    if auth == "aad" and own:
+        raise ConfigError(
+            "cosmos.auth is aad, and uploaders in containers of our image cannot sign in like that: it has no"
+            " azure-identity",
+            fix="Use a key for them, or let the service of this machine upload (--no-uploaders)",
+        )
     _warn(path, held, theirs.settings.cosmos.endpoint or loaded.settings.cosmos.endpoint)
-    environment = _by_value(loaded, theirs, layer if chosen is not None else None)
-    if theirs.settings.cosmos.auth == "aad":
+    if auth == "aad":
         needed += _SIGN_IN
     elif not any(key.startswith("cosmos.") for _, key in held):
         needed.append(_KEY)
@@ -152,6 +160,12 @@ def _plain(loaded: "Loaded", key: str) -> str:
     for part in key.split("."):
         value = getattr(value, part)
     return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _auth(theirs: "Loaded", file: "Layer | None") -> str:
+    """How they sign in; `file` is theirs where it could not be read as a configuration yet."""
+    given = None if file is None else file.given.get("cosmos.auth")
+    return theirs.settings.cosmos.auth if given is None else str(given.value).strip().lower()
 
 
 def _known(names: Iterable[str], theirs: "Loaded") -> dict[str, str | None]:

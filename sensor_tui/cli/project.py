@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
@@ -44,6 +44,8 @@ class Place:
     address: "DockerAddress"
     config: Path | None = None
     """The configuration file that was named."""
+    remembered: bool = False
+    """Whether its compose file is the one that was used last."""
     pool: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(4, "engine"), repr=False, compare=False
     )
@@ -61,11 +63,26 @@ class Place:
         return SyncRequest(self.root, state_dir=self.settings.state_dir)
 
     @property
+    def file(self) -> Path | None:
+        """Its compose file, where that is known to be its own: another one may be in that place."""
+        from sensor_tui.errors import StorageError
+        from sensor_tui.fleet.compose_file import is_ours, present
+
+        file = self.project.file
+        if file is None or self.remembered:
+            return file
+        try:
+            text = present(file)
+        except StorageError:
+            return None
+        return file if text is not None and is_ours(text) else None
+
+    @property
     def stack(self) -> "Stack | None":
         """Its compose file, where it is there."""
         from sensor_tui.fleet.compose_tool import Stack
 
-        file = self.project.file
+        file = self.file
         return Stack(file, self.name) if file is not None and file.is_file() else None
 
     async def ask(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -78,6 +95,10 @@ class Place:
         from sensor_tui.fleet.project_engine import Engine
 
         return await self.ask(Engine, self.address, timeout=timeout)
+
+    async def survey(self, engine: "Engine") -> "Survey":
+        """What that engine has of it; raises FleetError where it does not answer."""
+        return await self.ask(engine.survey, self.name, file=self.file, root=self.root)
 
     async def tool(self, secrets: Mapping[str, str] | None = None) -> "ComposeTool":
         """The Compose tool, for that engine; `secrets` are variables that its file refers to.
@@ -108,7 +129,7 @@ class Place:
         """
         from sensor_tui.fleet.project import remember
 
-        remember(self.state, self.project)
+        remember(self.state, replace(self.project, file=self.file))
 
     async def unsent(self, found: "Survey") -> int | None:
         """Readings of its sensors that are nowhere else yet; None where that is not known."""
@@ -145,7 +166,7 @@ class Place:
 
 
 def place_of(session: Session, options: Mapping[str, Any]) -> Place:
-    """The project that is meant: the one named, else the one used last, else the configured one.
+    """The project that is meant: the one named or configured, else the one used last.
 
     Raises:
         ConfigError: the configuration, or an engine it names, cannot be used.
@@ -162,19 +183,27 @@ def place_of(session: Session, options: Mapping[str, Any]) -> Place:
 def place_for(
     settings: "Settings", root: Path, options: Mapping[str, Any], *, output: Path | None = None
 ) -> Place:
-    """The project of that data folder; `output` is its file where that is known."""
+    """The project of that data folder; `output` is its file where that is known.
+
+    What was used last stands in for what neither options nor configuration say.
+    """
     from sensor_tui.cli.fleet_setup import state_for
     from sensor_tui.fleet.project import Project, check_name, remembered
 
     state = state_for(root, settings.state_dir)
     last = remembered(state)
-    name = check_name(options["project_name"] or (last.name if last else settings.fleet.project))
+    given = settings.fleet.model_fields_set
+    usual = settings.fleet.project if last is None or "project" in given else last.name
+    name = check_name(options["project_name"] or usual)
     known = last is not None and last.name == name
     asked = options.get("host")
     host = asked if asked is not None or last is None or not known else last.host
     address = _address(settings, host, asked=asked is not None)
-    file = output or (last.file if last is not None and known else settings.fleet.compose_output.absolute())
-    return Place(settings, root, state, Project(name, file, address.name), address, options["config_path"])
+    past = last.file if last is not None and known else None
+    own = None if "compose_output" in given else past
+    file = output or own or settings.fleet.compose_output.absolute()
+    project = Project(name, file, address.name)
+    return Place(settings, root, state, project, address, options["config_path"], remembered=file == past)
 
 
 def _address(settings: "Settings", host: str | None, *, asked: bool) -> "DockerAddress":

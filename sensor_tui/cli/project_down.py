@@ -9,6 +9,7 @@ from sensor_tui.cli.output import count, say
 from sensor_tui.cli.project import Place, Story
 from sensor_tui.errors import FleetError, UsageError
 from sensor_tui.fleet import labels
+from sensor_tui.fleet.project_engine import UPLOADER_GRACE
 from sensor_tui.model.action import ActionKind, ActionRun, Step, UnitOutcome
 from sensor_tui.model.clock import SystemClock
 from sensor_tui.model.unit import Role, Unit, unit_id
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 _KNOWN_SECONDS: Final = 10.0
 """How long the service gets to see what the engine has."""
 _LOOK_SECONDS: Final = 0.1
-_UPLOADER_GRACE: Final = 40.0
-"""An uploader drains for up to 30 s when it is told to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,12 @@ class Ending:
     def living(self) -> "list[Container]":
         """Containers there is something to stop of, sensors first: uploaders send what those have left."""
         living = [each for each in self.found.containers if each.lives]
-        return sorted(living, key=_is_uploader)
+        return sorted(living, key=lambda each: each.uploads)
+
+    @property
+    def uploads(self) -> bool:
+        """Whether containers upload, so that no service of ours has to be started for that."""
+        return any(each.uploads for each in self.living)
 
 
 def check_drain(ending: Ending, *, live: bool) -> None:
@@ -47,7 +51,7 @@ def check_drain(ending: Ending, *, live: bool) -> None:
         UsageError: none runs, and there is nothing to start one for.
     """
     options = ending.options
-    if live or not options["drain"] or options["dry_run"] or not ending.living:
+    if live or not options["drain"] or options["dry_run"] or not ending.living or ending.uploads:
         return
     if ending.place.settings.cosmos.endpoint is None:
         raise UsageError(
@@ -70,7 +74,8 @@ async def end(session: Session, ending: Ending, *, wipe: bool = False) -> Action
         place.remember()
     embedding = place.embedding(session)
     client = embedding.find() if place.root.is_dir() else None
-    if client is None and place.root.is_dir() and ending.options["drain"] and ending.living:
+    wanted = ending.options["drain"] and ending.living and not ending.uploads
+    if client is None and place.root.is_dir() and wanted:
         say("No service runs: one is started, to send what is unsent")
         client = await embedding.start()
     if client is None:
@@ -84,7 +89,10 @@ async def end(session: Session, ending: Ending, *, wipe: bool = False) -> Action
 
 
 async def _end_with(client: "ServiceClient", ending: Ending, *, wipe: bool) -> ActionRun:
-    """The same actions as on units: sensors, then uploaders, then, where that is asked, the data."""
+    """The same actions as on units: sensors, with their data where that is asked, then uploaders.
+
+    A sensor whose data cannot be wiped runs on: it is not stopped before that is known.
+    """
     units = await _known(client, ending, wipe=wipe)
     if units is None and wipe:
         raise FleetError(
@@ -97,15 +105,18 @@ async def _end_with(client: "ServiceClient", ending: Ending, *, wipe: bool) -> A
     living = {each.id for each in units if each.state.up or each.state == "backoff"}
     sensors = [each for each in units if each.role is not Role.UPLOADER]
     uploaders = [each for each in units if each.role is Role.UPLOADER]
-    grace = max(ending.options["grace"], _UPLOADER_GRACE)
-    steps: list[tuple[ActionKind, Sequence[Unit], dict[str, Any]]] = [
-        (ActionKind.STOP, [each for each in sensors if each.id in living], {}),
-        (ActionKind.STOP, [each for each in uploaders if each.id in living], {"grace": grace}),
-    ]
-    if wipe:
-        wiped = [each for each in sensors if each.role is Role.SENSOR]
-        steps.append((ActionKind.REMOVE, wiped, {"wipe_data": True}))
-    return await _acts(client, ending, steps)
+    wiped = [each for each in sensors if wipe and each.role is Role.SENSOR]
+    stopped = [each for each in sensors if each.id in living and each not in wiped]
+    grace = max(ending.options["grace"], UPLOADER_GRACE)
+    return await _acts(
+        client,
+        ending,
+        [
+            (ActionKind.REMOVE, wiped, {"wipe_data": True}),
+            (ActionKind.STOP, stopped, {}),
+            (ActionKind.STOP, [each for each in uploaders if each.id in living], {"grace": grace}),
+        ],
+    )
 
 
 async def _acts(
@@ -125,6 +136,11 @@ async def _acts(
         options = replace(options_of({**ending.options, "wipe_data": False}), **changes)
         plan = await client.plan(kind, [each.id for each in units], options)
         names = {each.id: service_of(each) for each in units}
+        if options.wipe_data and (kept := [each for each in plan.items if not each.applies]):
+            told = "; ".join(f"{names.get(each.unit, each.name)}: {each.note}" for each in kept[:3])
+            raise FleetError(
+                f"nothing was done: data that cannot be wiped: {told}", fix="Leave --wipe-data out"
+            )
         run = await carry_out(client, Asked(plan, names, (await client.status()).instance))
         whole = replace(
             whole,
@@ -171,23 +187,26 @@ def _alike(unit: Unit, container: "Container") -> bool:
 
 
 async def _end_without_service(ending: Ending) -> ActionRun:
-    """Through the Compose tool where its file is there, then through the engine, for what is not in it."""
+    """Through the Compose tool where its file is there, then through the engine, for what is not in it.
+
+    Compose knows neither whose containers they are nor that sensors end before uploaders: where that
+    matters, all is left to the engine.
+    """
     place, options, clock = ending.place, ending.options, SystemClock()
     began, story = clock.now(), Story(place.name)
-    grace = max([options["grace"], *(_UPLOADER_GRACE for each in ending.living if _is_uploader(each))])
+    grace = options["grace"]
     stack = place.stack
-    if stack is not None and ending.living:
+    if stack is not None and ending.living and not ending.uploads and not ending.found.foreign:
         try:
             await (await place.tool()).stop(stack, story.tell, grace=grace)
         except FleetError as error:
             say(f"The Compose tool could not stop them, so the engine is asked: {error.message}")
-    left = await place.ask(ending.engine.survey, place.name, file=place.project.file)
-    problems = await place.ask(
-        ending.engine.stop, [each for each in left.containers if each.lives], grace=grace, tell=story.say
-    )
-    for line in problems:
-        say(line)
-    left = await place.ask(ending.engine.survey, place.name, file=place.project.file)
+    left = await place.survey(ending.engine)
+    for last in (False, True):
+        turn = [each for each in left.containers if each.lives and each.uploads is last]
+        for line in await place.ask(ending.engine.stop, turn, grace=grace, tell=story.say):
+            say(line)
+    left = await place.survey(ending.engine)
     alive = {each.id for each in left.containers if each.lives}
     outcomes = [
         UnitOutcome(
@@ -221,10 +240,6 @@ def service_of(unit: Unit) -> str:
     return unit.labels.get(labels.COMPOSE_SERVICE) or unit.name
 
 
-def _is_uploader(each: "Container") -> bool:
-    return each.labels.get(labels.ROLE) == Role.UPLOADER
-
-
 async def _record(place: Place, run: ActionRun) -> None:
     """Write down what no service has written down."""
     from sensor_tui.fleet.actions import result
@@ -238,13 +253,27 @@ def nothing_there(place: Place) -> str:
     return f"Nothing of project {place.name} is on {place.address.name}"
 
 
+def say_what_is_left_alone(place: Place, found: "Survey") -> None:
+    """Say what has the same name and another data folder."""
+    roots = sorted({str(root) for each in found.elsewhere for root in each.roots})
+    if roots:
+        say(
+            f"{count(len(found.elsewhere), 'container')} of project {place.name} left alone: of another data"
+            f" folder, {', '.join(roots)}; give that --data-dir to mean them"
+        )
+
+
 def raise_for(run: ActionRun) -> None:
     """Raise FleetError where not everything was ended."""
     failed = [each for each in run.outcomes if each.step is Step.FAILED]
     if failed:
         told = "; ".join(f"{each.name}: {each.message}" for each in failed[:3])
-        raise FleetError(
-            f"{count(len(failed), 'unit')} could not be ended: {told}", fix="Nothing was made anew"
-        )
+        raise FleetError(f"{count(len(failed), 'unit')} could not be ended: {told}", fix=_how_to_go_on(run))
     if run.cancelled or run.halted:
-        raise FleetError(f"not all was ended: {run.halted or 'cancelled'}", fix="Nothing was made anew")
+        raise FleetError(f"not all was ended: {run.halted or 'cancelled'}", fix=_how_to_go_on(run))
+
+
+def _how_to_go_on(run: ActionRun) -> str:
+    down = [each.name for each in run.outcomes if each.step is Step.DONE]
+    told = f"; down now, and brought up by 'sensor-tui start': {', '.join(down)}" if down else ""
+    return f"Nothing was made anew{told}"

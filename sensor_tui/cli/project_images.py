@@ -1,8 +1,10 @@
-"""Images of a project that may be those of the engine alone: built here, unless that is declined."""
+"""Images of a project: pulled from their registry, or those of the engine alone, built here."""
 
 import asyncio
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sensor_tui.cli.output import say
@@ -61,18 +63,8 @@ async def build_images(place: Place, spec: "FleetSpec", options: dict[str, Any])
         if not Images.own(image):
             continue
         say(f"Building {image} on {place.address.name}")
-        stop = threading.Event()
-
-        def tell(line: str, stop: threading.Event = stop) -> None:
-            if stop.is_set():
-                raise ImageError("interrupted")
-            say(line)
-
         try:
-            await place.ask(build, place.address, image, say=tell)
-        except asyncio.CancelledError:
-            stop.set()  # a thread cannot be ended from outside: the next line it has to tell ends it
-            raise
+            await _told(place, partial(build, place.address, image))
         except ImageError as error:
             raise ImageError(
                 error.message, fix=f"{error.fix}; --no-rebuild uses the image that is there".lstrip("; ")
@@ -80,6 +72,43 @@ async def build_images(place: Place, spec: "FleetSpec", options: dict[str, Any])
         tag = parse_image(image).tag
         if tag != UNTAGGED:
             remember_built(place.state, tag)
+
+
+async def obtain(place: Place, images: Sequence[str], *, local: bool, dry_run: bool) -> None:
+    """See that the images are there; unless the engine's own will do (`local`), pull what the registry has.
+
+    Compose would take an image of that name which the engine has, whatever the registry calls so by now.
+
+    Raises:
+        ImageError: one is missing, or cannot be pulled.
+        FleetError: the engine does not answer.
+    """
+    from sensor_tui.fleet.images import check_images, pull
+
+    await place.ask(check_images, images, place.address, allow_local=local)
+    if local or dry_run:
+        return
+    for image in images:
+        say(f"Pulling {image} to {place.address.name}")
+        await _told(place, partial(pull, place.address, image))
+
+
+async def _told(place: Place, call: Callable[..., object]) -> None:
+    """Wait for a call in a thread, and say the lines it tells."""
+    from sensor_tui.fleet.images import ImageError
+
+    stop = threading.Event()
+
+    def tell(line: str) -> None:
+        if stop.is_set():
+            raise ImageError("interrupted")
+        say(line)
+
+    try:
+        await place.ask(call, say=tell)
+    except asyncio.CancelledError:
+        stop.set()  # a thread cannot be ended from outside: the next line it has to tell ends it
+        raise
 
 
 def _retagged(image: str, tag: str) -> str:

@@ -105,7 +105,9 @@ host_option = click.option(
     "--host", metavar="NAME", help="The engine, where fleet.hosts names several. Default: the one used last."
 )
 project_option = click.option(
-    "--project-name", metavar="NAME", help="The compose project. Default: the one used last."
+    "--project-name",
+    metavar="NAME",
+    help="The compose project. Default: fleet.project, else the one used last.",
 )
 
 

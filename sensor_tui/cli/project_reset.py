@@ -7,7 +7,7 @@ from sensor_tui.cli.lazy import Session
 from sensor_tui.cli.output import confirm, count, say
 from sensor_tui.cli.project_down import Ending, check_drain, end, raise_for, unsent_told
 from sensor_tui.cli.project_start import bring_up, check_endpoint, tell_plan
-from sensor_tui.cli.project_up import check, plan_of, write
+from sensor_tui.cli.project_up import check, left_over, plan_of, remove_left_over, write
 from sensor_tui.errors import ExitCode, UsageError
 from sensor_tui.fleet.compose_tool import Stack
 from sensor_tui.model.action import ActionKind
@@ -23,7 +23,7 @@ async def _reset(session: Session, options: dict[str, Any]) -> int:
     place = plan.place
     engine = await place.engine()
     try:
-        found = await place.ask(engine.survey, place.name, file=plan.file)
+        found = await place.survey(engine)
         ending = Ending(place, engine, found, options)
         live = place.root.is_dir() and place.embedding(session).find() is not None
         if options["wipe_data"] and not live:
@@ -38,9 +38,12 @@ async def _reset(session: Session, options: dict[str, Any]) -> int:
             tell_plan(plan, found, "reset", as_json=options["as_json"])
             say(told)
             return int(ExitCode.OK)
-        many = count(len(found.containers), "container")
+        many = count(len(found.containers) - len(left_over(plan, found)), "container")
         data = ", and delete the readings of its sensors" if options["wipe_data"] else ""
-        question = f"Make {many} of project {place.name} on {place.address.name} anew{data} ({told})?"
+        left = [each.name for each in left_over(plan, found)]
+        gone = f", remove {', '.join(left)}" if left else ""
+        what = f"Make {many} of project {place.name} on {place.address.name} anew{gone}{data}"
+        question = f"{what} ({told})?"
         if not found.empty and not confirm(question, yes=options["yes"]):
             return int(ExitCode.REJECTED)
         check_endpoint(session, plan, options)
@@ -49,6 +52,7 @@ async def _reset(session: Session, options: dict[str, Any]) -> int:
             # a file that Compose does not take is found while everything still runs
             await plan.tool.config(Stack(plan.file, place.name))
             raise_for(await end(session, ending, wipe=options["wipe_data"]))
+            await remove_left_over(plan, engine, found, grace=options["grace"])
         return await bring_up(session, plan, engine, found, options, ActionKind.RESET)
     finally:
         engine.close()

@@ -4,8 +4,19 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from sensor_tui.cli.lazy import Session
-from sensor_tui.cli.project import Place, Story
-from sensor_tui.cli.project_up import Plan, check, make_room, plan_of, up, write
+from sensor_tui.cli.project import Story
+from sensor_tui.cli.project_up import (
+    Plan,
+    check,
+    left_over,
+    listed,
+    living,
+    make_room,
+    outdated,
+    plan_of,
+    up,
+    write,
+)
 from sensor_tui.errors import ConfigError, ExitCode, SensorTuiError
 from sensor_tui.model.action import ActionKind, ActionRun
 
@@ -26,7 +37,7 @@ async def _start(session: Session, options: dict[str, Any]) -> int:
     plan = await plan_of(session, options)
     engine = await plan.place.engine()
     try:
-        found = await plan.place.ask(engine.survey, plan.place.name, file=plan.file)
+        found = await plan.place.survey(engine)
         await check(plan, engine, found, options)
         if options["dry_run"]:
             tell_plan(plan, found, "start", as_json=options["as_json"])
@@ -80,7 +91,7 @@ async def bring_up(
             await client.close()
     run = ActionRun("", kind, "", began, outcomes, ended=clock.now())
     await place.record(str(kind), f"project {place.name}", _result(run))
-    checks = await _diagnose(place) if options["diagnose"] else []
+    checks = await _diagnose(plan) if options["diagnose"] else []
     failed = [each for each in checks if each.verdict == "failed"]
     if options["as_json"]:
         facts = {"project": place.name, "host": place.address.name, "file": str(plan.file)}
@@ -135,14 +146,30 @@ def _units(plan: Plan) -> dict[str, str | None]:
     return sensors | dict.fromkeys(unit.name for unit in plan.spec.uploaders)
 
 
-async def _diagnose(place: Place) -> "list[Check]":
-    """Make every check; what is not as it should be is said."""
+def checks_of(plan: Plan) -> tuple[str, ...]:
+    """The checks that make sense: not those of the endpoint, where only the uploaders know it."""
+    from sensor_tui.service.diagnostics.runner import CHECKS
+
+    distant: set[str] = set()
+    if plan.spec.uploaders and plan.place.settings.cosmos.endpoint is None:
+        distant.add("endpoint")
+        for spec in CHECKS:
+            if not distant.isdisjoint(spec.needs):
+                distant.add(spec.name)
+    return tuple(spec.name for spec in CHECKS if spec.name not in distant)
+
+
+async def _diagnose(plan: Plan) -> "list[Check]":
+    """Make every check that makes sense; what is not as it should be is said."""
     from sensor_tui.cli.output import say
     from sensor_tui.model.clock import SystemClock
     from sensor_tui.service.diagnostics import Diagnostics, of_request
 
+    place, names = plan.place, checks_of(plan)
     context = of_request(place.settings, place.request, SystemClock(), problem=None, write=False)
-    checks = [check async for check in Diagnostics(context).run(())]
+    checks = [check async for check in Diagnostics(context).run(names)]
+    if "endpoint" not in names:
+        say("diagnostics: the endpoint is not checked: it is in the configuration of the uploaders alone")
     for each in checks:
         if each.verdict in {"failed", "warning"}:
             remedy = f" -> {each.remedy}" if each.remedy else ""
@@ -158,11 +185,15 @@ def tell_plan(plan: Plan, found: "Survey", verb: str, *, as_json: bool) -> None:
     from sensor_tui.fleet.compose_file import difference
 
     changes = difference(plan.file, plan.text)
-    lives = {each.service for each in found.ours if each.lives}
-    missing = [name for name in plan.units if name not in lives]
+    lives = living(plan, found)
+    anew = verb == "reset"
+    missing = [name for name in plan.units if anew or name not in lives]
+    older = outdated(plan, found) if lives and not anew else []
+    gone = [each.name for each in left_over(plan, found)] if anew else []
     if as_json:
         facts = {"project": plan.place.name, "host": plan.place.address.name, "file": str(plan.file)}
-        emit_json({"kind": verb, **facts, "difference": changes, "units": plan.units, "to_start": missing})
+        units = {"units": plan.units, "to_start": missing, "left_as_they_are": older, "to_remove": gone}
+        emit_json({"kind": verb, **facts, "difference": changes, **units})
         return
     if changes:
         emit(clean_lines(changes.rstrip("\n")))
@@ -171,6 +202,10 @@ def tell_plan(plan: Plan, found: "Survey", verb: str, *, as_json: bool) -> None:
         f" {plan.place.address.name}: {count(len(missing), 'unit')} to start,"
         f" {plan.file} {'changes' if changes else 'stays as it is'}"
     )
+    if older:
+        emit(clean_lines(f"With older settings or an older image, and left as they are: {listed(older)}"))
+    if gone:
+        emit(clean_lines(f"No longer in the fleet, and removed: {', '.join(gone)}"))
 
 
 def _result(run: ActionRun) -> str:

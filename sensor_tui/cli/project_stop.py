@@ -6,7 +6,14 @@ from typing import Any
 from sensor_tui.cli.lazy import Session
 from sensor_tui.cli.output import clean, confirm, count, emit, emit_json, say
 from sensor_tui.cli.project import place_of
-from sensor_tui.cli.project_down import Ending, check_drain, end, nothing_there, unsent_told
+from sensor_tui.cli.project_down import (
+    Ending,
+    check_drain,
+    end,
+    nothing_there,
+    say_what_is_left_alone,
+    unsent_told,
+)
 from sensor_tui.errors import ExitCode, UsageError
 from sensor_tui.model.action import ActionRun
 
@@ -22,8 +29,9 @@ async def _stop(session: Session, options: dict[str, Any]) -> int:
     place = place_of(session, options)
     engine = await place.engine()
     try:
-        found = await place.ask(engine.survey, place.name, file=place.project.file)
+        found = await place.survey(engine)
         ending = Ending(place, engine, found, options)
+        say_what_is_left_alone(place, found)
         if not ending.living:
             say(nothing_there(place) if found.empty else f"Nothing of project {place.name} runs")
             if options["as_json"]:

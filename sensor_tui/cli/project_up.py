@@ -1,6 +1,7 @@
 """Bringing a project up: its file, images, folders, whose names are taken, and the Compose tool."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from sensor_tui.cli.lazy import Session
 from sensor_tui.cli.output import count, say
 from sensor_tui.cli.project import Place, Story, place_for
-from sensor_tui.cli.project_images import build_images, named
+from sensor_tui.cli.project_images import build_images, named, obtain
 from sensor_tui.errors import FleetError, SensorTuiError, UsageError
 
 if TYPE_CHECKING:
     from sensor_tui.fleet.compose_tool import ComposeTool
-    from sensor_tui.fleet.project_engine import Engine, Survey
+    from sensor_tui.fleet.project_engine import Container, Engine, Survey
     from sensor_tui.fleet.spec import FleetSpec
 
 _NAMED = 5
@@ -31,6 +32,8 @@ class Plan:
     tool: "ComposeTool"
     local: bool
     """Whether its images may be those of the engine, which no registry has."""
+    before: str = ""
+    """What the compose file held when this was planned."""
 
     @property
     def file(self) -> Path:
@@ -54,26 +57,23 @@ async def plan_of(session: Session, options: dict[str, Any]) -> Plan:
     """
     from sensor_tui.cli.fleet_setup import setup_of
     from sensor_tui.fleet.compose import render
-    from sensor_tui.fleet.project import remembered
+    from sensor_tui.fleet.compose_file import present
 
     if options["sqlite"] is not None:
         raise UsageError("--sqlite is about units, and none is named", fix="Give --data-dir for a project")
     setup = setup_of(session, options)
-    last = remembered(setup.state)
-    name = options["project_name"] or (last.name if last is not None else setup.settings.fleet.project)
-    known = last.file if last is not None and last.name == name else None
-    output = options["output"] or known or setup.output
-    place = place_for(
-        setup.settings, setup.spec.data_root, {**options, "project_name": name}, output=output.absolute()
-    )
-    spec = replace(setup.spec, project=name)
+    output = None if options["output"] is None else options["output"].absolute()
+    place = place_for(setup.settings, setup.spec.data_root, options, output=output)
+    spec = replace(setup.spec, project=place.name)
     local = options["allow_local"]
     local = setup.settings.fleet.allow_local if local is None else local
     if local:
         spec = named(spec, options)
     else:
         _say_what_has_no_effect(options)
-    return Plan(place, spec, render(spec), await place.tool(setup.environment), local)
+    file = place.project.file
+    before = (present(file) if file is not None and file.is_file() else None) or ""
+    return Plan(place, spec, render(spec), await place.tool(setup.environment), local, before)
 
 
 def _say_what_has_no_effect(options: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ def _say_what_has_no_effect(options: dict[str, Any]) -> None:
 
 
 async def check(plan: Plan, engine: "Engine", found: "Survey", options: dict[str, Any]) -> None:
-    """See that it can be brought up before anything is changed; images are built first where that is allowed.
+    """See that it can be brought up before anything is changed; images are built or pulled first.
 
     Raises:
         ImageError: an image is missing.
@@ -92,16 +92,23 @@ async def check(plan: Plan, engine: "Engine", found: "Survey", options: dict[str
         StorageError, UsageError: the compose file cannot be written.
     """
     from sensor_tui.fleet.compose_file import check_place
-    from sensor_tui.fleet.images import check_images
 
     check_place(plan.file)
+    if found.elsewhere:
+        told = listed([each.name for each in found.elsewhere])
+        roots = sorted({str(root) for each in found.elsewhere for root in each.roots})
+        raise FleetError(
+            f"nothing was started: project {plan.place.name} is that of another data folder"
+            f" ({listed(roots)}): {told}",
+            fix="Give that --data-dir, or another --project-name, or end it from there",
+        )
     spec = plan.spec
     images = list(dict.fromkeys(filter(None, (spec.images.sensor, spec.images.uploader))))
     if plan.local and options["dry_run"]:
         images = [each for each in images if not (options["rebuild"] and spec.images.own(each))]
     elif plan.local:
         await build_images(plan.place, spec, options)
-    await plan.place.ask(check_images, images, plan.place.address, allow_local=plan.local)
+    await obtain(plan.place, images, local=plan.local, dry_run=options["dry_run"])
     taken = await plan.place.ask(
         engine.clashes,
         plan.place.name,
@@ -110,7 +117,7 @@ async def check(plan: Plan, engine: "Engine", found: "Survey", options: dict[str
         folders={str(plan.spec.data_root / unit.data) for unit in spec.sensors},
     )
     if taken:
-        told = _listed([f"{each.name} ({each.image})" for each in taken])
+        told = listed([f"{each.name} ({each.image})" for each in taken])
         raise FleetError(
             f"nothing was started: what project {plan.place.name} needs, a name or a data folder, is taken"
             f" by containers that are not its own: {told}",
@@ -166,6 +173,8 @@ def make_room(plan: Plan) -> None:
 async def up(plan: Plan, engine: "Engine", found: "Survey", *, recreate: bool) -> None:
     """Start what is not up yet, or all of it anew; what is there already is said.
 
+    What is up is never made anew but by `recreate`: nothing has drained it.
+
     Raises:
         FleetError: it could not be done; what had been started is said, and runs on.
     """
@@ -173,8 +182,13 @@ async def up(plan: Plan, engine: "Engine", found: "Survey", *, recreate: bool) -
 
     _say_what_is_there(plan, found, recreate=recreate)
     story = Story(plan.place.name)
+    kept = not recreate and bool(living(plan, found))
     try:
-        await plan.tool.up(Stack(plan.file, plan.place.name), story.tell, recreate=recreate)
+        await plan.tool.up(
+            Stack(plan.file, plan.place.name),
+            story.tell,
+            recreate=True if recreate else False if kept else None,
+        )
     except (SensorTuiError, asyncio.CancelledError):
         await _say_what_was_started(plan, engine)
         raise
@@ -184,21 +198,75 @@ def _say_what_is_there(plan: Plan, found: "Survey", *, recreate: bool) -> None:
     units = set(plan.units)
     there = [each for each in found.ours if each.service in units]
     if there and not recreate:
-        lives = sum(each.lives for each in there)
+        lives = len(living(plan, found))
         missing = len(units) - len(there)
         rest = f"; {missing} missing" if missing else ""
         say(f"Of {count(len(units), 'unit')} {len(there)} there already, {lives} of them up{rest}")
-    left = [each.service for each in found.containers if each.service not in units]
+        older = outdated(plan, found)
+        if lives and older:
+            say(
+                f"With older settings or an older image, and left as they are: {listed(older)}."
+                " 'sensor-tui reset' makes them anew"
+            )
+    left = [each.service for each in left_over(plan, found)]
     if left and not recreate:
         say(
-            f"No longer in the fleet, and left as they are: {_listed(left)}."
+            f"No longer in the fleet, and left as they are: {listed(left)}."
             " 'sensor-tui cleanup' or 'sensor-tui reset' removes them"
         )
 
 
+def living(plan: Plan, found: "Survey") -> set[str]:
+    """Units of the fleet that are up."""
+    return {each.service for each in found.ours if each.lives} & set(plan.units)
+
+
+def left_over(plan: Plan, found: "Survey") -> "list[Container]":
+    """Containers of the project that are no longer in the fleet."""
+    units = set(plan.units)
+    return [each for each in found.containers if each.service not in units]
+
+
+async def remove_left_over(plan: Plan, engine: "Engine", found: "Survey", *, grace: float) -> None:
+    """Remove what is no longer in the fleet, and nothing that is not its own.
+
+    Raises:
+        FleetError: something of it could not be removed.
+    """
+    left = tuple(left_over(plan, found))
+    what = replace(found, ours=left, orphans=(), foreign=(), networks=())
+    story = Story(plan.place.name)
+    if problems := await plan.place.ask(engine.remove, what, grace=grace, tell=story.say):
+        raise FleetError(
+            f"what is no longer in the fleet could not all be removed: {'; '.join(problems)}",
+            fix="'sensor-tui start' brings up what is in it",
+        )
+
+
+def outdated(plan: Plan, found: "Survey") -> list[str]:
+    """Units there are whose part of the compose file changes, or whose image is another one by now."""
+    was, will = _services(plan.before), _services(plan.text)
+    images = {unit.name: plan.spec.images.sensor for unit in plan.spec.sensors}
+    images |= {unit.name: plan.spec.images.uploader or "" for unit in plan.spec.uploaders}
+    return [
+        each.service
+        for each in found.ours
+        if each.service in images
+        and (
+            each.image != images[each.service]
+            or was.get(each.service, will[each.service]) != will[each.service]
+        )
+    ]
+
+
+def _services(text: str) -> dict[str, str]:
+    """The part of each service in a compose file as it is made here."""
+    return dict(re.findall(r"^  ([a-z0-9-]+):\n((?: {4}.*\n)*)", text, re.MULTILINE))
+
+
 async def _say_what_was_started(plan: Plan, engine: "Engine") -> None:
     try:
-        found = await plan.place.ask(engine.survey, plan.place.name, file=plan.file)
+        found = await plan.place.survey(engine)
     except SensorTuiError as error:
         say(f"What was started is not known: {error}")
         return
@@ -207,10 +275,11 @@ async def _say_what_was_started(plan: Plan, engine: "Engine") -> None:
     known = {each.service for each in found.ours}
     missing = [name for name in plan.units if name not in known]
     parts = [("Up", up_now), ("Made, not up", made), ("Not made", missing)]
-    told = "; ".join(f"{head}: {_listed(names)}" for head, names in parts if names)
+    told = "; ".join(f"{head}: {listed(names)}" for head, names in parts if names)
     say(f"{told}. Start again to complete it; 'sensor-tui cleanup' removes it")
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first of these names, and how many more there are."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(sorted(names)[:_NAMED]) + more

@@ -38,13 +38,22 @@ def render(spec: FleetSpec) -> str:
     return sealed(_head(spec), to_yaml({"version": _SCHEMA, "services": services}))
 
 
+def variables(spec: FleetSpec) -> tuple[str, ...]:
+    """Names of the uploaders' variables whose values Compose takes from its own environment.
+
+    What an uploader is told by value is none of them, though the file it reads may refer to it.
+    """
+    told = _told(spec, spec.uploaders[0]) if spec.uploaders else {}
+    return tuple(name for name in spec.references if name not in told)
+
+
 def _head(spec: FleetSpec) -> list[str]:
     sensors, cities = _count(spec.sensors, "sensor"), _count(spec.cities, "city")
     head = [
         f"Project {spec.project}: {sensors} in {cities}, {_count(spec.uploaders, 'uploader')}.",
         "'sensor-tui start' with the same options makes the folders it needs, and starts it.",
     ]
-    if spec.references:
+    if variables(spec):
         head.append("Variables without a value get theirs from the environment of Compose, or from .env.")
     return head
 
@@ -89,36 +98,44 @@ def _sensor(spec: FleetSpec, unit: SensorUnit) -> Mapping[str, Value]:
 def _uploader(spec: FleetSpec, unit: UploaderUnit) -> Mapping[str, Value]:
     image = spec.images.uploader
     assert image is not None
-    own = Images.own(image)
-    interval = f"{spec.upload_interval:.12g}"
-    environment = {
-        **spec.environment,
-        "REGION": unit.city.name,
-        "UPLOAD_INTERVAL": interval,
-        "ARCHIVE_FORMAT": spec.archive_format,
-    }
+    interval = _interval(spec)
     mounts = [_bind(spec.data_root / unit.data, DATA), _bind(spec.archive_root / unit.data, ARCHIVE)]
     command = ["--sqlite", DATA, "--continuous", "--interval", interval, "--archive-path", ARCHIVE]
     if spec.uploader_config is not None:
         command = ["--config", UPLOADER_CONFIG, *command]
         mounts.append(_bind(spec.uploader_config, UPLOADER_CONFIG, read_only=True))
     if spec.ca_file is not None:
-        environment["SENSOR_TUI__COSMOS__CONNECTION__CA_FILE"] = CA_FILE
         mounts.append(_bind(spec.ca_file, CA_FILE, read_only=True))
-    if own:
-        # a state folder of the configuration is one of the host, and unknown in there
-        environment["SENSOR_TUI__STATE_DIR"] = f"{DATA}/.sensor-tui"
     return {
         "image": _text(image),
         "command": command,
-        **_common(spec, own=own, grace=_UPLOADER_GRACE),
-        "environment": {
-            **_environment(environment, own=own),
-            **dict.fromkeys(spec.references),
-        },
+        **_common(spec, own=Images.own(image), grace=_UPLOADER_GRACE),
+        "environment": {**_told(spec, unit), **dict.fromkeys(variables(spec))},
         "labels": _labels(spec, Role.UPLOADER, unit.city.name, unit.data),
         "volumes": [*mounts, _temporary()],
     }
+
+
+def _told(spec: FleetSpec, unit: UploaderUnit) -> dict[str, Value]:
+    """Variables of an uploader by value; their names are the same in every city."""
+    assert spec.images.uploader is not None
+    own = Images.own(spec.images.uploader)
+    environment = {
+        **spec.environment,
+        "REGION": unit.city.name,
+        "UPLOAD_INTERVAL": _interval(spec),
+        "ARCHIVE_FORMAT": spec.archive_format,
+    }
+    if spec.ca_file is not None:
+        environment["SENSOR_TUI__COSMOS__CONNECTION__CA_FILE"] = CA_FILE
+    if own:
+        # a state folder of the configuration is one of the host, and unknown in there
+        environment["SENSOR_TUI__STATE_DIR"] = f"{DATA}/.sensor-tui"
+    return _environment(environment, own=own)
+
+
+def _interval(spec: FleetSpec) -> str:
+    return f"{spec.upload_interval:.12g}"
 
 
 def _common(spec: FleetSpec, *, own: bool, grace: str) -> dict[str, Value]:

@@ -62,16 +62,18 @@ class ComposeTool:
         """As a person would write it."""
         return " ".join(self.command)
 
-    async def up(self, stack: Stack, tell: Tell, *, recreate: bool = False) -> None:
-        """Create what is missing and start what is down; with `recreate` all of it anew, without orphans.
+    async def up(self, stack: Stack, tell: Tell, *, recreate: bool | None = None) -> None:
+        """Create what is missing and start what is down.
 
+        What is there is made anew where it differs from the file; with `recreate` in any case, or never.
+        Containers that are not in the file are left alone: Compose cannot tell whose they are.
         Images are neither built nor looked for again where the engine has them.
 
         Raises:
             FleetError: it could not be done, or not for all; what was started runs on.
         """
-        further = ("--force-recreate", "--remove-orphans") if recreate else ()
-        await self._run(stack, ("up", "-d", "--no-build", *further), tell, orphans=not recreate)
+        further = {None: (), True: ("--force-recreate",), False: ("--no-recreate",)}[recreate]
+        await self._run(stack, ("up", "-d", "--no-build", *further), tell, orphans=True)
 
     async def stop(self, stack: Stack, tell: Tell, *, grace: float) -> None:
         """Stop every container of the file, with SIGKILL after `grace` seconds.

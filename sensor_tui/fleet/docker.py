@@ -116,7 +116,11 @@ class DockerRuntime:
         grace = max(grace, found.stop_seconds)
         engine = self._watch.connected()
         self._watch.asked_to_end(found.id)
-        await self._change(found, UnitState.STOPPING, lambda: engine.stop(found.id, found.name, grace))
+        try:
+            await self._change(found, UnitState.STOPPING, lambda: engine.stop(found.id, found.name, grace))
+        except FleetError:
+            self._watch.asked_to_end(found.id, asked=False)
+            raise
 
     async def restart(self, unit: str, *, grace: float) -> None:
         """Stop and start. Raises FleetError."""
@@ -143,7 +147,11 @@ class DockerRuntime:
                 engine.stop(found.id, found.name, grace)
             engine.remove(found.id, found.name)
 
-        await self._change(found, UnitState.STOPPING, remove)
+        try:
+            await self._change(found, UnitState.STOPPING, remove)
+        except FleetError:
+            self._watch.asked_to_end(found.id, asked=False)
+            raise
 
     async def stats(self, units: Sequence[str]) -> Mapping[str, UnitStats]:
         """What those that are up use: now where the kernel tells, else as their engine lately answered."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CHANGE_SECONDS: Final = 60.0
+"""For the answer to what changes something."""
+
 _EVENTS: Final = (
     "create", "start", "restart", "die", "kill", "stop", "pause", "unpause", "oom", "rename", "update",
     "destroy", "health_status",
@@ -31,6 +35,8 @@ class Engine:
         self._client = client
         self._api = client.api
         self._address = address
+        self._patient: docker.DockerClient | None = None
+        self._opening = threading.Lock()
         self.version = ""
 
     @classmethod
@@ -47,6 +53,9 @@ class Engine:
     def close(self) -> None:
         """Let go."""
         self._client.close()
+        with self._opening:
+            if self._patient is not None:
+                self._patient.close()
 
     def ping(self) -> None:
         """Whether it still answers."""
@@ -89,9 +98,9 @@ class Engine:
         """Start it, or let it go on where it is paused."""
         facts = self._ask(lambda: self._api.inspect_container(container), name)
         if facts["State"].get("Paused"):
-            self._ask(lambda: self._api.unpause(container), name)
+            self._ask(lambda: self._changes().api.unpause(container), name)
         else:
-            self._ask(lambda: self._api.start(container), name)
+            self._ask(lambda: self._changes().api.start(container), name)
 
     def stop(self, container: str, name: str, grace: float) -> None:
         """End it; it may have seconds of grace."""
@@ -106,7 +115,7 @@ class Engine:
     def remove(self, container: str, name: str) -> None:
         """Delete it, and not its volumes; fine where that is done or under way already."""
         try:
-            self._ask(lambda: self._api.remove_container(container, force=True), name)
+            self._ask(lambda: self._changes().api.remove_container(container, force=True), name)
         except NotThere:
             return
         except FleetError as error:
@@ -115,7 +124,14 @@ class Engine:
 
     def recreate(self, container: str, name: str) -> str:
         """Make it anew from its definition; the id of the new one."""
-        return self._ask(lambda: recreate(self._client, container), name)
+        return self._ask(lambda: recreate(self._changes(), container), name)
+
+    def _changes(self) -> "docker.DockerClient":
+        """A client that waits longer: an engine with much to do takes its time to change something."""
+        with self._opening:
+            if self._patient is None:
+                self._patient = connect(self._address, timeout=CHANGE_SECONDS)
+            return self._patient
 
     def _go_on(self, container: str) -> None:
         """What is paused cannot be ended."""

@@ -94,7 +94,8 @@ class Roster:
             ):
                 name = each.unit.name if each.unit.container else engine_name
                 name = each.name if name in shown else name
-                shown[name] = (self._unit(name, each.unit), each)
+                chosen = each if name == each.unit.name else _called(name, each)
+                shown[name] = (self._unit(chosen.unit), chosen)
             self._shown = dict(sorted(shown.items()))
         return self._shown
 
@@ -117,9 +118,7 @@ class Roster:
                 chosen[each.name] = each
         return chosen
 
-    def _unit(self, name: str, unit: Unit) -> Unit:
-        if unit.name != name:
-            unit = replace(unit, name=name, id=f"{unit.id.removesuffix(unit.name)}{name}")
+    def _unit(self, unit: Unit) -> Unit:
         if self._away is not None:
             return replace(
                 unit,
@@ -127,8 +126,16 @@ class Roster:
                 health=Health.NONE,
                 reason=f"was {unit.state} when last seen; {self._away}",
             )
-        doing = self._doing.get(name)
+        doing = self._doing.get(unit.name)
         return unit if doing is None else replace(unit, state=doing, health=Health.NONE, reason="")
+
+
+def _called(name: str, container: Container) -> Container:
+    """The container, its unit under this name."""
+    unit = container.unit
+    start = unit.id.removesuffix(unit.name)
+    inside = "" if container.name == name else container.name
+    return replace(container, unit=replace(unit, id=f"{start}{name}", name=name, container=inside))
 
 
 def _is_old(name: str, container: Container) -> bool:

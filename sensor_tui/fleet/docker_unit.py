@@ -141,7 +141,7 @@ def _unit(
         city=tags.get(labels.CITY) or variables.get("SENSOR_LOCATION") or None,
         project=tags.get(labels.PROJECT) or tags.get(labels.COMPOSE_PROJECT) or None,
         sensor_id=sensor if role is Role.SENSOR else tags.get(labels.SENSOR) or None,
-        data=_mounted(mounts, data_root) or _relative(tags.get(labels.DATA)),
+        data=_data(mounts, data_root, tags),
         image=_text(config.get("Image", "")) or None,
         command=tuple(_KEY.sub(MASK, each) for each in masked_command(_command(facts))),
         environment=_masked(variables),
@@ -184,7 +184,7 @@ def _command(facts: Mapping[str, Any]) -> list[str]:
 def _state(facts: Mapping[str, Any], state: Mapping[str, Any], history: History) -> tuple[UnitState, str]:
     """State, and what there is to say about it."""
     status, code = state.get("Status"), int(state.get("ExitCode") or 0)
-    error = one_line(state.get("Error") or "", longest=_LONGEST)
+    error = _KEY.sub(MASK, one_line(state.get("Error") or "", longest=_LONGEST))
     if status == "exited":
         return _exited(facts, state, code, error, history)
     if status == "running":
@@ -238,7 +238,7 @@ def _sickness(state: Mapping[str, Any]) -> str:
     if health.get("Status") != "unhealthy":
         return ""
     log = health.get("Log") or [{}]
-    output = one_line(log[-1].get("Output") or "", longest=_LONGEST)
+    output = _KEY.sub(MASK, one_line(log[-1].get("Output") or "", longest=_LONGEST))
     return f"its health check fails: {output}" if output else "its health check fails"
 
 
@@ -260,10 +260,17 @@ def _relative(data: str | None) -> str | None:
     return str(path) if inside else None
 
 
-def _mounted(mounts: Sequence[Mapping[str, Any]], data_root: Path | None) -> str | None:
-    """The data folder that is really mounted, relative to the data root."""
+def _data(mounts: Sequence[Mapping[str, Any]], data_root: Path | None, tags: Mapping[str, str]) -> str | None:
+    """Its data folder below the data root; None where what is mounted lies elsewhere."""
     if data_root is None:
         return None
+    if any(mount.get("Type") == "bind" and mount.get("Destination") == DATA_MOUNT for mount in mounts):
+        return _mounted(mounts, data_root)
+    return _relative(tags.get(labels.DATA))
+
+
+def _mounted(mounts: Sequence[Mapping[str, Any]], data_root: Path) -> str | None:
+    """The data folder that is really mounted, relative to the data root."""
     for mount in mounts:
         if mount.get("Type") == "bind" and mount.get("Destination") == DATA_MOUNT:
             source = os.path.normpath(_text(mount.get("Source", "")))

@@ -32,7 +32,7 @@ LONGEST_PAUSE: Final = {"unix": 1.0, "tcp": 3.0, "ssh": 5.0}
 """Between two attempts to get back."""
 CLOSE_SECONDS: Final = 2.0
 
-_ENDING: Final = frozenset({1, 2, 3, 15})
+_ENDING: Final = frozenset({2, 3, 15})
 _AHEAD: Final = 64
 _LONGEST_LINE: Final = 1024 * 1024
 _THREADS: Final = 6
@@ -58,6 +58,8 @@ class Watch:
         self._changed = changed
         self._calls = Calls(f"docker {address.name}", _THREADS)
         self._histories: dict[str, History] = {}
+        self._odd: set[str] = set()
+        """Containers that the engine cannot tell of."""
         self._waiting: list[Mapping[str, Any]] = []
         self._some = asyncio.Event()
         self._closing: asyncio.Future[None] | None = None
@@ -131,9 +133,9 @@ class Watch:
             self._changed(found.unit.name, str(found.unit.state))
         return found
 
-    def asked_to_end(self, container: str) -> None:
-        """Its end, when it comes, is what somebody wanted."""
-        self._histories[container] = replace(self._histories.get(container, History()), asked=True)
+    def asked_to_end(self, container: str, *, asked: bool = True) -> None:
+        """Whether its end, when it comes, is what somebody wanted."""
+        self._histories[container] = replace(self._histories.get(container, History()), asked=asked)
 
     async def _connection(self) -> None:
         """From the beginning of a connection to its end. Raises FleetError once it is lost."""
@@ -183,7 +185,7 @@ class Watch:
         self.engine = engine
         self._roster.only(ids)
         self._histories = {each: self._remembered(each) for each in ids}
-        await asyncio.gather(*map(self.look, ids))
+        await self._look_at(engine, ids)
         self.reason = ""
         self.online = True
         self.seen = self._clock.now()
@@ -191,6 +193,27 @@ class Watch:
         self.settled.set()
         log.info("the engine %s answers: %d containers", self._address.url, len(ids))
         self._changed(None, "resync")
+
+    async def _look_at(self, engine: Engine, containers: Sequence[str]) -> None:
+        """Look at these; one that the engine cannot tell of stays as it was known, and the others with it.
+
+        Raises:
+            FleetError: the engine itself is what does not answer.
+        """
+        found = await asyncio.gather(*map(self.look, containers), return_exceptions=True)
+        for error in found:
+            if isinstance(error, BaseException) and not isinstance(error, FleetError):
+                raise error
+        failed = {
+            each: error
+            for each, error in zip(containers, found, strict=True)
+            if isinstance(error, FleetError)
+        }
+        if failed:
+            await self._calls.run(engine.ping)
+        for each in failed.keys() - self._odd:
+            log.warning("%s: container %s: %s", self._address.name, each[:12], failed[each])
+        self._odd = (self._odd - set(containers)) | failed.keys()
 
     def _remembered(self, container: str) -> History:
         """What is still known of a container's past; of one that was up, its end may have been missed."""
@@ -212,7 +235,7 @@ class Watch:
             events, self._waiting = self._waiting, []
             if dirty := self._take(events):
                 self.seen = self._clock.now()
-                await asyncio.gather(*map(self.look, dirty))
+                await self._look_at(engine, dirty)
                 await self._clock.sleep(ROUND_SECONDS)
         raise EngineAway(f"the engine {self._address.url} has closed the connection")
 

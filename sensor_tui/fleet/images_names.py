@@ -122,7 +122,7 @@ def version(*, asked: str | None, environment: str | None, last_built: str | Non
     """The version of an image: the first of these that is given; `latest` is replaced by the next one.
 
     Args:
-        asked: by option.
+        asked: by `--uploader-tag`.
         environment: by `UPLOADER_TAG` or the configuration.
         last_built: by `remember_built`.
         package: version of this program.
@@ -132,7 +132,11 @@ def version(*, asked: str | None, environment: str | None, last_built: str | Non
     """
     default = f"v{re.sub(r'[^A-Za-z0-9_.-]', '-', package)}"
     refused: list[str] = []
-    for given, where in ((asked, "--tag"), (environment, "UPLOADER_TAG"), (last_built, "the last build")):
+    for given, where in (
+        (asked, "--uploader-tag"),
+        (environment, "UPLOADER_TAG"),
+        (last_built, "the last build"),
+    ):
         if given is None:
             continue
         if is_versioned(given):
@@ -178,15 +182,14 @@ def reference(registry: str, name: str, tag: str) -> Reference:
 
 
 def build_command(image: str) -> str:
-    """The command line that builds an image of that name and pushes it."""
+    """The command line that builds our image under that name and pushes it, whatever is configured."""
     name = parse_image(image)
     folder, _, last = name.path.rpartition("/")
     registry = "/".join(filter(None, (name.registry, folder)))
     parts = ["sensor-tui build"]
     if registry:
         parts.append(f"--registry {registry}")
-    if last != DEFAULT_NAME:
-        parts.append(f"--name {last}")
+    parts.append(f"--name {last}")
     if is_versioned(name.tag):
         parts.append(f"--tag {name.tag}")
     return f"{' '.join(parts)} --push"

@@ -72,7 +72,7 @@ def push(address: "DockerAddress", image: str, *, say: Say) -> str:
         if not _is_local(client, image):
             raise ImageError(
                 f"the engine {address.name} has no image {image}",
-                fix=f"Build it with: {build_command(image)}",
+                fix=_capital(_how_to_build(image)),
             )
         with _registry(image, _PUSHED):
             stream = client.api.push(name.repository, tag=name.tag or None, stream=True, decode=True)
@@ -150,7 +150,7 @@ def _registry(image: str, verb: str, *, local: str = "") -> Iterator[None]:
 
 
 def _told(image: str, verb: str, words: str, local: str) -> ImageError:
-    host, build = _host(image), f"build it with: {build_command(image)}"
+    host, build = _host(image), _how_to_build(image)
     said = _ADDRESS.sub("", words)
     if _AWAY.search(said):
         return RegistryUnreachable(
@@ -163,10 +163,22 @@ def _told(image: str, verb: str, words: str, local: str) -> ImageError:
             fix=f"Sign in with {_login(image)}{missing}",
         )
     if _MISSING.search(said):
-        return ImageError(f"the image {image} is not in {host}", fix=f"{build[:1].upper()}{build[1:]}{local}")
+        return ImageError(f"the image {image} is not in {host}", fix=f"{_capital(build)}{local}")
     return ImageError(
         f"{image} cannot {verb} {host}: {words}", fix=f"See what the registry's own log says{local}"
     )
+
+
+def _how_to_build(image: str) -> str:
+    from sensor_tui.fleet.spec import Images
+
+    if Images.own(image):
+        return f"build it with: {build_command(image)}"
+    return "build it with its own build script, and push it"
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _host(image: str) -> str:

@@ -1,5 +1,6 @@
 """A project on one engine: what there is of it, whose names are taken, how its containers fare, its end."""
 
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from docker.errors import APIError, DockerException, NotFound
 from sensor_tui.fleet import labels
 from sensor_tui.fleet.docker_errors import one_line, told
 from sensor_tui.fleet.docker_host import DockerAddress, connect
+from sensor_tui.model.unit import Role
 
 Tell = Callable[[str, str], None]
 """Takes a name and what became of it; called from several threads."""
@@ -22,6 +24,8 @@ _WORKING_DIR: Final = "com.docker.compose.project.working_dir"
 _AT_ONCE: Final = 8
 _TOLD_LINES: Final = 3
 _CONFLICT: Final = 409
+UPLOADER_GRACE: Final = 40.0
+"""Seconds: an uploader drains for up to 30 s when it is told to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,18 @@ class Container:
     def lives(self) -> bool:
         """Whether there is something to stop."""
         return self.state in {"running", "paused", "restarting"}
+
+    @property
+    def uploads(self) -> bool:
+        """Whether it is an uploader."""
+        return self.labels.get(labels.ROLE) == Role.UPLOADER
+
+    @property
+    def roots(self) -> frozenset[Path]:
+        """What may be the data folder it belongs to; nothing where that cannot be told."""
+        data = self.labels.get(labels.DATA)
+        ends = [each for each in self.folders if data and each.endswith(f"/{data}")]
+        return frozenset(Path(each.removesuffix(f"/{data}") or "/") for each in ends)
 
     @property
     def health(self) -> str:
@@ -71,13 +87,18 @@ class Survey:
     orphans: tuple[Container, ...] = ()
     """Containers without it that Compose made from the project's file."""
     foreign: tuple[Container, ...] = ()
-    """Containers of somebody else's Compose project of that name: left alone."""
+    """Containers of somebody else's project of that name, or of another data folder: left alone."""
     networks: tuple[Network, ...] = ()
 
     @property
     def containers(self) -> tuple[Container, ...]:
         """All that belong to it."""
         return (*self.ours, *self.orphans)
+
+    @property
+    def elsewhere(self) -> tuple[Container, ...]:
+        """Those of `foreign` with our label: of a fleet of that name with another data folder."""
+        return tuple(each for each in self.foreign if each.labels.get(labels.PROJECT) == self.project)
 
     @property
     def empty(self) -> bool:
@@ -118,15 +139,20 @@ class Engine:
         """Let go of it."""
         self._client.close()
 
-    def survey(self, project: str, *, file: Path | None = None) -> Survey:
-        """What there is of a project, with or without its compose file at `file`."""
+    def survey(self, project: str, *, file: Path | None = None, root: Path | None = None) -> Survey:
+        """What there is of a project, with or without its compose file at `file`.
+
+        `root` is its data folder: what writes to another one is somebody else's, whatever it is called.
+        """
         with self._telling():
-            ours = self._list({"label": f"{labels.PROJECT}={project}"})
+            labelled = self._list({"label": f"{labels.PROJECT}={project}"})
+            elsewhere = tuple(each for each in labelled if root is not None and _elsewhere(each, root))
+            ours = [each for each in labelled if each not in elsewhere]
             composed = self._list({"label": f"{labels.COMPOSE_PROJECT}={project}"})
             others = [each for each in composed if labels.PROJECT not in each.labels]
             files = {origin for each in ours if (origin := _origin(each)) is not None}
             files |= {str(file)} if file is not None else set()
-            foreign = tuple(each for each in others if _origin(each) not in files)
+            foreign = (*elsewhere, *(each for each in others if _origin(each) not in files))
             found = self._networks({"label": f"{labels.PROJECT}={project}"})
             if not foreign:  # Compose's own label says no more than a name that others may have taken too
                 found |= self._networks({"label": f"{labels.COMPOSE_PROJECT}={project}"})
@@ -170,7 +196,10 @@ class Engine:
             return list(pool.map(lambda each: self._fate(each, began.get(each.id, 0)), listed))
 
     def stop(self, containers: Sequence[Container], *, grace: float, tell: Tell) -> list[str]:
-        """Stop these containers, several at a time; what could not be done, as lines."""
+        """Stop these containers, several at a time; what could not be done, as lines.
+
+        `grace` is in seconds; uploaders get as long as they need to drain.
+        """
 
         def end(each: Container) -> None:
             self._stop(each, grace, tell)
@@ -179,7 +208,7 @@ class Engine:
         return self._each(end, [each for each in containers if each.lives])
 
     def remove(self, found: Survey, *, grace: float, tell: Tell) -> list[str]:
-        """Stop and remove containers, then networks; what could not be done, as lines.
+        """Stop and remove containers, then networks; what could not be done, as lines. `grace` as in `stop`.
 
         Volumes without a name go with their container, for nobody could find them again; folders stay.
         """
@@ -198,7 +227,8 @@ class Engine:
 
     def _stop(self, each: Container, grace: float, tell: Tell) -> None:
         tell(each.service, "stopping")
-        self._api.stop(each.id, timeout=max(0, round(grace)))
+        seconds = max(grace, UPLOADER_GRACE) if each.uploads else grace
+        self._api.stop(each.id, timeout=max(0, round(seconds)))
 
     def _each(self, work: Callable[[Any], None], things: Sequence[Any]) -> list[str]:
         def attempt(thing: Any) -> str:
@@ -295,3 +325,11 @@ def _origin(each: Container) -> str | None:
     if not files or "," in files:
         return None
     return str(Path(each.labels.get(_WORKING_DIR, "/"), files))
+
+
+def _elsewhere(each: Container, root: Path) -> bool:
+    """Whether it writes to another data folder, as far as that can be told."""
+    same = os.path.realpath(root)
+    # Docker Desktop shows a folder of its machine below one of its own
+    known = {os.path.realpath(place) for place in each.roots}
+    return bool(known) and known.isdisjoint({same, f"/host_mnt{same}"})

@@ -7,8 +7,8 @@ costs no memory.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
 
@@ -46,6 +46,8 @@ class View:
     feeds: Sequence[FeedStatus]
     dead_letters: int | None
     peers: tuple[PeerReport, ...] = ()
+    counted: Mapping[str, float | None] = field(default_factory=dict)
+    """The newest reading of each file, by its key, when its backlog was counted."""
 
 
 class Board:
@@ -60,6 +62,7 @@ class Board:
         self._dead_letters: int | None = None
         self._peers: tuple[PeerReport, ...] = ()
         self._feeds: dict[str, FeedStatus] = {}
+        self._counted: Mapping[str, float | None] = {}
         self._members: dict[str, set[str]] = {}
         """Files of each sensor, by its key."""
         self._sensors: dict[str, Sensor] = {}
@@ -126,7 +129,7 @@ class Board:
     def refresh(self) -> None:
         """Look, and tell everybody who listens what changed."""
         view = self._look()
-        touched = self._touched(view.feeds)
+        touched = self._touched(view.feeds, view.counted)
         engine = view.engine if view.engine != self._engine else None
         peers = view.peers if view.peers != self._peers else None
         fleet = self._fleet.refresh()
@@ -144,7 +147,9 @@ class Board:
                 self._sensors.pop(key, None)
                 gone.append(key)
             else:
-                self._sensors[key] = merge(self._feeds[source] for source in sorted(members))[key]
+                self._sensors[key] = merge(
+                    (self._feeds[source] for source in sorted(members)), self._counted
+                )[key]
                 changed.append(key)
         self._tell(engine, changed, gone, fleet, peers=peers, first=first)
 
@@ -199,12 +204,13 @@ class Board:
         for listener in self._listeners:
             listener.set()
 
-    def _touched(self, feeds: Sequence[FeedStatus]) -> dict[str, None]:
+    def _touched(self, feeds: Sequence[FeedStatus], counted: Mapping[str, float | None]) -> dict[str, None]:
         """Take in the files as they are now; the keys of the sensors this changes, in order."""
         touched: dict[str, None] = {}
+        before_counted, self._counted = self._counted, counted
         for feed in feeds:
             known = self._feeds.get(feed.source)
-            if known == feed:
+            if known == feed and before_counted.get(feed.source) == counted.get(feed.source):
                 continue
             key = key_of(feed)
             if known is not None and (before := key_of(known)) != key:

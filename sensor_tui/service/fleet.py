@@ -213,15 +213,14 @@ class Fleet:
         from sensor_tui.fleet.project import FILE, remembered
 
         path = self._state / FILE
-        known = _changed_at(path)
+        known: int | None = None
         while True:
-            await self._clock.sleep(PROJECT_SECONDS)
-            if (now := _changed_at(path)) == known:
-                continue
-            known = now
-            if (last := remembered(self._state)) is not None:
+            now = _changed_at(path)
+            changed, known = now != known, now
+            if changed and (last := remembered(self._state)) is not None:
                 for engine in self._engines:
                     engine.show(last.name)
+            await self._clock.sleep(PROJECT_SECONDS)
 
     def _help(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)

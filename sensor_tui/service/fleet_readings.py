@@ -112,7 +112,7 @@ class FleetReadings:
             return "it is no sensor"
         if unit.data is None:
             return "its data folder is not known"
-        if problem := await asyncio.to_thread(self._misplaced, unit.data):
+        if problem := await asyncio.to_thread(self._misplaced, unit.data, self._host.peers.states()):
             return f"{unit.data} {problem}"
         return await self._shared(unit, unit.data)
 
@@ -133,7 +133,7 @@ class FleetReadings:
                 fix="Delete what is left of it by hand",
             ) from error
 
-    def _misplaced(self, data: str) -> str:
+    def _misplaced(self, data: str, theirs: Mapping[str, Path]) -> str:
         """Why nothing there may be deleted, whoever uses it."""
         parts = PurePosixPath(data).parts
         if not parts or ".." in parts or parts[0] == "/":
@@ -141,8 +141,11 @@ class FleetReadings:
         base, place, state = self._base.resolve(), self._place(data).resolve(), self._state.resolve()
         if place != base.joinpath(*parts):
             return "is a link that leads elsewhere"
-        if place == state or place in state.parents or state in place.parents:
+        if _overlap(place, state):
             return "holds the state of the service"
+        for name, each in theirs.items():
+            if _overlap(place, each.resolve()):
+                return f"holds the state of the uploader of {name}"
         return ""
 
     def _place(self, data: str) -> Path:
@@ -267,6 +270,11 @@ def _why_idle(state: EngineState, reason: str) -> str:
     if state in _HELD:
         return "uploads are paused" if state is EngineState.PAUSED else "the service is stopping"
     return ""
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    """Whether they are the same, or one is inside the other."""
+    return one == other or one in other.parents or other in one.parents
 
 
 def _delete(place: Path, *, keep_folder: bool) -> None:

@@ -10,6 +10,7 @@ from sensor_tui.model.source import FeedStatus
 from sensor_tui.service.wire import SensorReport, SourceReport, sensor_key
 
 _NO_VALUES: Final[Mapping[str, float]] = MappingProxyType({})
+_NOT_COUNTED: Final[Mapping[str, float | None]] = MappingProxyType({})
 
 
 class Sensor(NamedTuple):
@@ -34,6 +35,8 @@ class Sensor(NamedTuple):
     engine: str = ""
     sources: tuple[str, ...] = ()
     """All its files, where there are several."""
+    newest_counted: float | None = None
+    """Its newest reading when the backlog was counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,20 @@ def unseen(feed: FeedStatus) -> bool:
     return feed.sensor_id is None and feed.newest is None and bool(feed.problem or feed.owner)
 
 
-def merge(feeds: Iterable[FeedStatus]) -> dict[str, Sensor]:
-    """Sensors by key, in the order of their first file."""
+def merge(
+    feeds: Iterable[FeedStatus], counted: Mapping[str, float | None] = _NOT_COUNTED
+) -> dict[str, Sensor]:
+    """Sensors by key, in the order of their first file.
+
+    Args:
+        feeds: the files.
+        counted: the newest reading of each, by its key, when its backlog was counted.
+    """
     sensors: dict[str, Sensor] = {}
     for feed in feeds:
         key = key_of(feed)
-        known = sensors.get(key)
-        sensors[key] = _one(feed) if known is None else _both(known, _one(feed))
+        known, one = sensors.get(key), _one(feed, counted.get(feed.source))
+        sensors[key] = one if known is None else _both(known, one)
     return sensors
 
 
@@ -84,6 +94,7 @@ def sensor_report(sensor: Sensor, now: float) -> SensorReport:
         freshness_seconds=age(sensor.newest, now),
         newest=iso(sensor.newest),
         oldest_open=iso(sensor.oldest_open),
+        newest_counted=iso(sensor.newest_counted),
         source=sensor.source,
         files=sensor.files,
         dead_letters=sensor.dead_letters,
@@ -130,7 +141,7 @@ def epoch(text: str | None) -> float | None:
     return None if text is None else datetime.fromisoformat(text).timestamp()
 
 
-def _one(feed: FeedStatus) -> Sensor:
+def _one(feed: FeedStatus, newest_counted: float | None) -> Sensor:
     hidden = unseen(feed)
     return Sensor(
         sensor_id=feed.sensor_id,
@@ -150,6 +161,7 @@ def _one(feed: FeedStatus) -> Sensor:
         cadence=feed.cadence,
         flat=feed.flat,
         engine=feed.engine,
+        newest_counted=newest_counted,
     )
 
 
@@ -164,6 +176,7 @@ def _both(one: Sensor, other: Sensor) -> Sensor:
         owner=_texts(one.owner, other.owner),
         engine=latest.engine or one.engine or other.engine,
         sources=(*(one.sources or (one.source,)), *(other.sources or (other.source,))),
+        newest_counted=_most(one.newest_counted, other.newest_counted),
     )
 
 
@@ -173,6 +186,10 @@ def _add(one: int | None, other: int | None) -> int | None:
 
 def _least(one: float | None, other: float | None) -> float | None:
     return other if one is None else one if other is None else min(one, other)
+
+
+def _most(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else max(one, other)
 
 
 def _texts(one: str | None, other: str | None) -> str | None:

@@ -87,8 +87,9 @@ class Operations:
             self.board.refresh()
             return done.model_copy(update={"state": self.host.progress().state})
         self.host.pause()
-        others = asyncio.ensure_future(self._others(lambda client: client.drain()))
-        deadline = self._clock.monotonic() + self.host.settings.service.drain_timeout_seconds
+        patience = self.host.settings.service.drain_timeout_seconds
+        others = asyncio.ensure_future(self._others(lambda client: client.drain(), patience))
+        deadline = self._clock.monotonic() + patience
         while self.host.progress().in_flight and self._clock.monotonic() < deadline:
             await self._clock.sleep(_QUIET_SECONDS)
         drained = not self.host.progress().in_flight
@@ -177,10 +178,16 @@ class Operations:
 
     def feeds(self) -> list[FeedStatus]:
         """How every file stands, with its dead letters as the ledger has them and its newest readings."""
+        return self._overlaid(self._merged())
+
+    def _merged(self) -> list[FeedStatus]:
+        """How every file stands, as whoever uploads it last counted."""
+        latest = {feed.source: feed for feed in self.host.feeds()}.values()
+        return self.host.peers.merged(latest)
+
+    def _overlaid(self, merged: Sequence[FeedStatus]) -> list[FeedStatus]:
         dead = self._dead
         overlay = self.sampler.overlay
-        latest = {feed.source: feed for feed in self.host.feeds()}.values()
-        merged = self.host.peers.merged(latest)
         if dead is None:
             return [overlay(feed) for feed in merged]
         return [overlay(_buried(feed, dead.get(feed.source, 0))) for feed in merged]
@@ -227,17 +234,23 @@ class Operations:
         return [*own, *(Place(key, path, rollback=True) for key, path in self.host.peers.places().items())]
 
     def _look(self) -> View:
-        feeds = self.feeds()
+        merged = self._merged()
         dead = None if self._dead is None else sum(self._dead.values()) + self.host.peers.dead_letters()
         progress = self.host.progress()
         if not self.host.pipeline.source.polled.is_set() and progress.state in _AT_WORK:
             progress = replace(progress, state=EngineState.STARTING)  # nothing is known of the files yet
         report = engine_report(progress, started=self._started, config_problem=self.host.config_problem)
-        return View(report, feeds, dead, self.host.peers.reports())
+        counted = {feed.source: feed.newest for feed in merged}
+        return View(report, self._overlaid(merged), dead, self.host.peers.reports(), counted)
 
-    async def _others(self, what: Callable[["ServiceClient"], Awaitable[object]]) -> str:
-        """Have the peers do the same; who did and who could not, as the end of a sentence."""
-        done, problems = await self.host.peers.ask(what)
+    async def _others(
+        self, what: Callable[["ServiceClient"], Awaitable[object]], patience: float = 0.0
+    ) -> str:
+        """Have the peers do the same; who did and who could not, as the end of a sentence.
+
+        `patience` is how many seconds it may take besides the answer.
+        """
+        done, problems = await self.host.peers.ask(what, patience=patience)
         return "".join(
             (f"; also by {', '.join(done)}" if done else "", *(f"; not by {each}" for each in problems))
         )

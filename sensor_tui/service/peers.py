@@ -31,6 +31,8 @@ NUDGE_SECONDS: Final = 1.0
 """Least time between two rounds that actions ask of a peer."""
 FORGET_SECONDS: Final = 900.0
 """How long one is remembered that is gone and has left its files to others."""
+ANSWER_SECONDS: Final = 5.0
+"""How long one may take to answer: it may accept what it is asked and be halted."""
 
 
 class Peers:
@@ -75,7 +77,12 @@ class Peers:
 
                 known = self._peers[name] = Peer(each, self._clock, self._tell)
             known.meet(each)
-            if not known.live and (each.socket is None or known.spoke) and self._is_over(known):
+            if (
+                not each.barred
+                and not known.live
+                and (each.socket is None or known.spoke)
+                and self._is_over(known)
+            ):
                 await known.close()
                 del self._peers[name]
 
@@ -123,17 +130,15 @@ class Peers:
 
     def merged(self, feeds: Iterable[FeedStatus]) -> list[FeedStatus]:
         """Every file; of those that others have, what they say."""
+        every = list(feeds)
+        self._owned = frozenset(feed.source.partition("/")[0] for feed in every if feed.owner is not None)
         if not self._peers:
-            return list(feeds)
+            return every
         said = {source: feed for peer in self._peers.values() for source, feed in peer.feeds.items()}
         shown: dict[str, tuple[FeedStatus, FeedStatus, FeedStatus]] = {}
         merged: list[FeedStatus] = []
-        owned: set[str] = set()
-        for feed in feeds:
-            known = None
-            if feed.owner is not None:
-                owned.add(feed.source.partition("/")[0])
-                known = said.get(feed.source)
+        for feed in every:
+            known = None if feed.owner is None else said.get(feed.source)
             if known is None:
                 merged.append(feed)
                 continue
@@ -142,7 +147,7 @@ class Peers:
                 kept = (feed, known, replace(known, owner=feed.owner))
             shown[feed.source] = kept
             merged.append(kept[2])
-        self._shown, self._owned = shown, frozenset(owned)
+        self._shown = shown
         return merged
 
     def left_to(self, source: str) -> str | None:
@@ -173,10 +178,20 @@ class Peers:
 
         return added(peer.totals for peer in self._peers.values())
 
-    async def ask(self, what: Callable[["ServiceClient"], Awaitable[object]]) -> tuple[list[str], list[str]]:
-        """Have each of them do something: the names of those that did, and for the others why not."""
+    def states(self) -> dict[str, Path]:
+        """Their state folders, by their names."""
+        return {name: peer.found.state for name, peer in self._peers.items()}
+
+    async def ask(
+        self, what: Callable[["ServiceClient"], Awaitable[object]], *, patience: float = 0.0
+    ) -> tuple[list[str], list[str]]:
+        """Have each of them do something: the names of those that did, and for the others why not.
+
+        `patience` is how many seconds that may take besides the answer.
+        """
+        seconds = ANSWER_SECONDS + patience
         peers = [peer for peer in self._in_order() if peer.spoke]
-        answers = await asyncio.gather(*(_asked(peer, what) for peer in peers))
+        answers = await asyncio.gather(*(_asked(peer, what, seconds) for peer in peers))
         done = [peer.name for peer, problem in zip(peers, answers, strict=True) if not problem]
         return done, [problem for problem in answers if problem]
 
@@ -216,17 +231,19 @@ class Peers:
         self._soon.clear()
 
 
-async def _asked(peer: "Peer", what: Callable[["ServiceClient"], Awaitable[object]]) -> str:
-    """Why it was not done; empty where it was."""
+async def _asked(peer: "Peer", what: Callable[["ServiceClient"], Awaitable[object]], seconds: float) -> str:
+    """Why it was not done in that many seconds; empty where it was."""
     try:
-        async with peer.client() as client:
+        async with asyncio.timeout(seconds), peer.client() as client:
             await what(client)
+    except TimeoutError:
+        return f"{peer.name}: does not answer"
     except SensorTuiError as error:
         return f"{peer.name}: {error.message}"
     return ""
 
 
 async def _nudged(peer: "Peer") -> None:
-    problem = await _asked(peer, lambda client: client.sync(quiet=True))
+    problem = await _asked(peer, lambda client: client.sync(quiet=True), ANSWER_SECONDS)
     if problem:
         log.debug("not nudged: %s", problem)

@@ -1,5 +1,6 @@
 """Dead letters of this service and of its peers as one list: each is in the ledger of who buried it."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -15,6 +16,8 @@ STRIDE: Final = 10**9
 """An id of a peer's is that many times the peer's number, plus the id in the peer's ledger."""
 _NUMBERS: Final = 899_999
 _PAGE: Final = 1000
+CHANGE_SECONDS: Final = 30.0
+"""How long a peer may take to retry or drop."""
 
 Ask = Callable[[LetterFilter, int, int], Awaitable[LetterPage]]
 """A page of one ledger: which, offset, limit."""
@@ -28,7 +31,7 @@ def number_of(name: str) -> int:
 
 
 async def page(own: Ask, peers: Peers, which: LetterFilter, *, offset: int, limit: int) -> LetterPage:
-    """A page of all of them: our own first, then the peers' by name. Who does not answer is passed over.
+    """A page of all of them: our own first, then the peers' by name. A peer that cannot say is passed over.
 
     Raises:
         StorageError: our own ledger cannot be read.
@@ -50,8 +53,9 @@ async def page(own: Ask, peers: Peers, which: LetterFilter, *, offset: int, limi
                 if each.next_offset is None:
                     break
                 at = each.next_offset
-        except ServiceError:
-            continue
+        except SensorTuiError:
+            if not name:
+                raise
     following = offset + limit if len(found) > limit else None
     return LetterPage(letters=tuple(found[:limit]), total=total, next_offset=following)
 
@@ -102,8 +106,10 @@ async def _of_all(peers: Peers, name: str, what: Change) -> LettersChanged:
     if not peer.live and not (peer.report is not None and peer.report.dead_letters):
         return LettersChanged(changed=0)
     try:
-        async with peer.client() as client:
+        async with asyncio.timeout(CHANGE_SECONDS), peer.client() as client:
             return await what(client, None)
+    except TimeoutError:
+        return LettersChanged(changed=0, notices=(f"{name}: does not answer",))
     except SensorTuiError as error:
         return LettersChanged(changed=0, notices=(f"{name}: {error.message}",))
 
@@ -113,8 +119,11 @@ async def _of_some(peers: Peers, name: str, ids: Sequence[int], what: Change) ->
     assert peer is not None
     inner = [each % STRIDE for each in ids]
     try:
-        async with peer.client() as client:
+        async with asyncio.timeout(CHANGE_SECONDS), peer.client() as client:
             return await what(client, inner)
+    except TimeoutError:
+        why = f"the uploader of {name} does not answer"
+        return LettersChanged(changed=0, failed=dict.fromkeys(inner, why))
     except SensorTuiError as error:
         return LettersChanged(changed=0, failed=dict.fromkeys(inner, error.message))
 

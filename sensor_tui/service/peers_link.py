@@ -256,7 +256,8 @@ def feeds_of(folder: str, sensor: SensorReport) -> Iterator[FeedStatus]:
         city=sensor.city or "",
         backlog=sensor.backlog or 0,
         oldest_open=epoch(sensor.oldest_open),
-        newest=epoch(sensor.newest),
+        # As of when the backlog was counted: a later one may be among those that were not.
+        newest=epoch(sensor.newest_counted),
         dead_letters=sensor.dead_letters or 0,
         problem=sensor.problem,
         values=sensor.values,

@@ -128,6 +128,8 @@ class SensorReport(Wire):
     freshness_seconds: float | None
     newest: str | None
     oldest_open: str | None = None
+    newest_counted: str | None = None
+    """Its newest reading when `backlog` and `oldest_open` were counted; `newest` may be later."""
     source: str
     """The file with its newest reading, relative to the data root."""
     files: int = 1

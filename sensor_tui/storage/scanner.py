@@ -100,11 +100,15 @@ class Scanner:
             )
 
     async def leave(self, key: str) -> None:
-        """Let go of a file, for the one who is to have it; nothing where there is nobody any more."""
+        """Let go of a file, for the one who is to have it.
+
+        Raises:
+            SourceFileError: there is nobody any more, and it is still ours.
+        """
         async with self._turn:
             file, who = self.files.get(key), self._left_to(key)
             if file is None or file.source is None or who is None or self._ownership is None:
-                return
+                raise SourceFileError(f"{key}: nobody is there to have it", fix="It is read here, as before")
             async with self._pool.lease(file):
                 await self._pool.run(partial(self._pool.discard, file))
             file.source, file.owner = None, who

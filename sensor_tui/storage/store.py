@@ -143,6 +143,11 @@ class SqliteStore:
         return await self._scanner.scan()
 
     async def leave(self, key: str) -> None:
+        """Let go of a file, for the one who is to have it.
+
+        Raises:
+            SourceFileError: there is nobody any more, and it is still ours.
+        """
         await self._scanner.leave(key)
 
     async def peek(self, key: str, *, after: int) -> Peek:

@@ -233,7 +233,11 @@ class ReadingStore(Protocol):
         ...
 
     async def leave(self, key: str) -> None:
-        """Let go of a file of which nothing is under way, for the one who is to have it."""
+        """Let go of a file of which nothing is under way, for the one who is to have it.
+
+        Raises:
+            SourceFileError: there is nobody any more, and it is still ours.
+        """
         ...
 
     async def peek(self, key: str, *, after: int) -> Peek:

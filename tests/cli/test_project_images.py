@@ -5,14 +5,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from sensor_tui.cli.project_images import build_images, named
+from sensor_tui.cli import project_up
+from sensor_tui.cli.project_images import build_images, named, obtain
 from sensor_tui.errors import UsageError
 from sensor_tui.fleet import images
 from sensor_tui.fleet.images import ImageError, last_built
+from sensor_tui.fleet.project_engine import Survey
 from sensor_tui.fleet.spec import Images
 
 OWN, OTHER = "ghcr.io/us/sensor-tui:v1", "ghcr.io/them/cosmos-uploader:v7"
@@ -85,6 +88,58 @@ async def test_ours_is_built_and_remembered_and_others_are_not(
     local: Any = Spec(Images("ghcr.io/us/sensor-tui:local"))
     await build_images(place, local, OPTIONS)
     assert last_built(tmp_path) == "v1"
+
+
+@pytest.mark.parametrize(
+    ("local", "dry_run", "pulled"),
+    [(False, False, [OWN, OTHER]), (False, True, []), (True, False, []), (True, True, [])],
+)
+async def test_what_runs_is_what_the_registry_has_unless_the_engines_own_will_do(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    local: bool,
+    dry_run: bool,
+    pulled: list[str],
+) -> None:
+    done: list[Any] = []
+
+    def check(images: Any, address: Any, *, allow_local: bool) -> None:
+        done.append((tuple(images), allow_local))
+
+    def pull(address: Any, image: str, *, say: Callable[[str], None]) -> None:
+        say(f"layers of {image}")
+        done.append(image)
+
+    monkeypatch.setattr(images, "check_images", check)
+    monkeypatch.setattr(images, "pull", pull)
+    place: Any = Place(tmp_path)
+
+    await obtain(place, [OWN, OTHER], local=local, dry_run=dry_run)
+
+    assert done == [((OWN, OTHER), local), *pulled]
+    told = capsys.readouterr().err.splitlines()
+    assert told == [line for image in pulled for line in (f"Pulling {image} to here", f"layers of {image}")]
+
+
+async def test_images_are_obtained_before_a_project_is_brought_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(images: Any, address: Any, *, allow_local: bool) -> None:
+        assert not allow_local
+
+    def pull(address: Any, image: str, *, say: Callable[[str], None]) -> None:
+        raise ImageError(f"{image} cannot be pulled")
+
+    monkeypatch.setattr(images, "check_images", check)
+    monkeypatch.setattr(images, "pull", pull)
+    plan: Any = SimpleNamespace(
+        place=Place(tmp_path), spec=Spec(Images(OWN)), local=False, file=tmp_path / "docker-compose.yml"
+    )
+    engine: Any = None
+
+    with pytest.raises(ImageError, match="cannot be pulled"):
+        await project_up.check(plan, engine, Survey("demo"), OPTIONS | {"dry_run": False})
 
 
 async def test_a_build_that_fails_says_how_to_do_without(

@@ -158,7 +158,7 @@ def test_the_environment_counts_unless_an_option_stands_over_it(
 def test_latest_is_replaced_with_a_warning(run: Run, tag: str) -> None:
     done = run("-o", "-", "--uploader-tag", tag)
     assert done.yaml["services"]["uploader-london"]["image"].endswith(f":{DEFAULT_TAG}")
-    assert "latest" in done.err.lower()
+    assert f"--uploader-tag asks for '{tag}'" in done.err
     assert DEFAULT_TAG in done.err
 
 
@@ -229,8 +229,56 @@ def test_variables_a_file_uses_reach_the_uploaders_by_reference(run: Run) -> Non
     }  # fmt: skip
 
 
+def test_what_an_uploader_is_told_by_value_is_not_taken_from_the_environment(run: Run) -> None:
+    write(
+        "own.yaml",
+        "cosmos: {endpoint: 'https://a.documents.azure.com', key: '${COSMOS_KEY}'}\nregion: ${REGION:-x}\n"
+        "upload_interval_seconds: ${UPLOAD_INTERVAL:-30}\narchive: {format: '${ARCHIVE_FORMAT:-Parquet}'}\n",
+    )
+    options = ("--compose-config", "own.yaml", "--max-cities", "1", "--archive-format", "csv")
+    environment = services(run, *options)["uploader-london"]["environment"]
+    assert (environment["REGION"], environment["UPLOAD_INTERVAL"], environment["ARCHIVE_FORMAT"]) == (
+        "London", "30", "CSV",
+    )  # fmt: skip
+    assert {name for name, value in environment.items() if value is None} == {"COSMOS_KEY"}
+    assert run("--json", "--dry-run", *options).json["variables"] == ["COSMOS_KEY"]
+
+
+AAD = "cosmos: {endpoint: 'https://a.documents.azure.com', auth: aad}\n"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (AAD, None),
+        (AAD, "region: here\n"),
+        ("region: here\n", AAD),
+        ("region: here\n", "cosmos: {endpoint: '${NOT_SET_YET}', auth: AAD}\n"),
+    ],
+)
+def test_our_image_cannot_sign_in_with_entra(run: Run, ours: str, theirs: str | None) -> None:
+    write("sensor-tui.yaml", ours)
+    options = ["--uploaders"] if theirs is None else ["--compose-config", write("own.yaml", theirs)]
+    done = run(*options)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1), done.err
+    assert "cosmos.auth is aad" in done.err
+    assert "Use a key" in done.err
+    assert not FILE.exists()
+    assert run("--no-uploaders").code == 0
+
+
+def test_a_key_for_uploaders_stands_over_how_this_machine_signs_in(run: Run) -> None:
+    write("sensor-tui.yaml", AAD)
+    write("own.yaml", "cosmos: {endpoint: '${NOT_SET_YET}', auth: key, key: '${COSMOS_KEY}'}\n")
+    environment = services(run, "--compose-config", "own.yaml", "--max-cities", "1")["uploader-london"][
+        "environment"
+    ]
+    assert "AZURE_CLIENT_SECRET" not in environment
+    assert environment["COSMOS_KEY"] is None
+
+
 def test_who_signs_in_with_entra_needs_no_key(run: Run) -> None:
-    write("sensor-tui.yaml", "cosmos: {endpoint: 'https://a.documents.azure.com', auth: aad}\n")
+    write("sensor-tui.yaml", f"{AAD}fleet: {{images: {{uploader: 'cosmos-uploader:v1'}}}}\n")
     environment = services(run, "--uploaders", "--max-cities", "1")["uploader-london"]["environment"]
     assert "COSMOS_KEY" not in environment
     assert environment["AZURE_CLIENT_SECRET"] is None

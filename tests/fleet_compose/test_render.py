@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensor_tui.fleet.compose import render
+from sensor_tui.fleet.compose import render, variables
 from sensor_tui.fleet.compose_yaml import to_yaml
 from sensor_tui.fleet.images import HEALTH_COMMAND
 from sensor_tui.fleet.spec import FleetSpec
@@ -127,6 +127,17 @@ def test_an_uploader_sees_its_city_alone() -> None:
         assert uploader["environment"]["ARCHIVE_FORMAT"] == "Parquet"
         assert uploader["labels"]["sensor-tui.role"] == "uploader"
         assert uploader["labels"]["sensor-tui.data"] == city
+
+
+def test_a_reference_never_stands_over_what_an_uploader_is_told() -> None:
+    names = ("REGION", "UPLOAD_INTERVAL", "ARCHIVE_FORMAT", "SENSOR_TUI__STATE_DIR", "COSMOS_KEY")
+    spec = fleet(cities=[LONDON, SAO_PAULO], uploaders=True, references=names)
+    assert variables(spec) == ("COSMOS_KEY",)
+    found = services(spec)
+    for name, city in (("uploader-london", "London"), ("uploader-sao-paulo", "São Paulo")):
+        environment = found[name]["environment"]
+        assert environment["REGION"] == city
+        assert {key for key, value in environment.items() if value is None} == {"COSMOS_KEY"}
 
 
 def test_the_sensors_file_is_mounted_and_named() -> None:

@@ -1,5 +1,6 @@
 """What a unit is called: as Compose calls it within its project, else as its container is."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,7 +60,9 @@ def test_two_of_one_name_are_both_shown() -> None:
     assert {unit.name for unit in both.units()} == {"one", "p_one_1"}
     assert {unit.id for unit in both.units()} == {"h/docker/one", "h/docker/p_one_1"}
     assert both.find("one") == other
-    assert both.find("p_one_1") == compose
+    found = both.find("p_one_1")
+    assert found is not None
+    assert (found.id, found.name, found.unit.id) == (compose.id, "p_one_1", "h/docker/p_one_1")
 
 
 def test_what_is_replaced_gives_its_name_to_what_replaces_it() -> None:
@@ -69,3 +72,39 @@ def test_what_is_replaced_gives_its_name_to_what_replaces_it() -> None:
     both = roster(old, new)
     assert both.find("one") == new
     assert len({unit.id for unit in both.units()}) == len(both.units())
+
+
+def mounted(source: str | None, root: Path | None) -> str | None:
+    """The data folder of a container that is labelled as London's first."""
+    mounts = [] if source is None else [{"Type": "bind", "Source": source, "Destination": "/app/data"}]
+    facts = {
+        "Id": "1" * 64,
+        "Name": "/one",
+        "State": {"Status": "running"},
+        "HostConfig": {},
+        "Config": {"Image": "sensor:v1", "Labels": {"sensor-tui.data": "London/L1"}},
+        "Mounts": mounts,
+    }
+    return container_of(facts, "h", data_root=root).unit.data
+
+
+def test_data_that_lies_elsewhere_is_not_taken_for_ours(tmp_path: Path) -> None:
+    assert mounted(f"{tmp_path}/London/L1", tmp_path) == "London/L1"
+    assert mounted(None, tmp_path) == "London/L1"
+    assert mounted("/elsewhere/data/London/L1", tmp_path) is None
+    assert mounted("/elsewhere/data/London/L1", None) is None
+    assert mounted(None, None) is None
+
+
+def test_keys_in_the_words_of_an_engine_are_masked() -> None:
+    key = "C2y6yDjf5" * 9 + "Jw=="
+    facts = {
+        "Id": "1" * 64,
+        "Name": "/one",
+        "State": {"Status": "created", "Error": f"cannot run with AccountKey={key}"},
+        "HostConfig": {},
+        "Config": {"Image": "sensor:v1"},
+    }
+    reason = container_of(facts, "h", data_root=None).unit.reason
+    assert "cannot run" in reason
+    assert key not in reason

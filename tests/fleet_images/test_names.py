@@ -4,6 +4,7 @@ import pytest
 
 from sensor_tui.errors import StorageError, UsageError
 from sensor_tui.fleet.images import (
+    ImageError,
     build_command,
     check_tag,
     is_versioned,
@@ -14,6 +15,7 @@ from sensor_tui.fleet.images import (
     remember_built,
     version,
 )
+from sensor_tui.fleet.images_registry import _registry
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -26,12 +28,18 @@ DIGEST = "sha256:" + "a" * 64
         (None, None, "v3", "v3", ""),
         (None, None, None, "v0.9.0", ""),
         (" v1 ", None, None, "v1", ""),
-        ("latest", None, None, "v0.9.0", "--tag asks for 'latest'"),
-        ("latest", "v2", "v3", "v2", "--tag asks for 'latest'"),
-        ("LATEST", None, "v3", "v3", "--tag asks for 'LATEST'"),
-        ("", None, "v3", "v3", "--tag asks for no version"),
+        ("latest", None, None, "v0.9.0", "--uploader-tag asks for 'latest'"),
+        ("latest", "v2", "v3", "v2", "--uploader-tag asks for 'latest'"),
+        ("LATEST", None, "v3", "v3", "--uploader-tag asks for 'LATEST'"),
+        ("", None, "v3", "v3", "--uploader-tag asks for no version"),
         (None, "latest", "v3", "v3", "UPLOADER_TAG asks for 'latest'"),
-        ("latest", "latest", None, "v0.9.0", "--tag asks for 'latest' and UPLOADER_TAG asks for 'latest'"),
+        (
+            "latest",
+            "latest",
+            None,
+            "v0.9.0",
+            "--uploader-tag asks for 'latest' and UPLOADER_TAG asks for 'latest'",
+        ),
     ],
 )
 def test_every_image_gets_a_version(asked, environment, built, tag, warned):
@@ -118,14 +126,34 @@ def test_a_configured_name_becomes_a_full_one(registry, name, image, warned):
     [
         (
             "ghcr.io/p/sensor-tui:v1",
-            "sensor-tui build --registry ghcr.io/p --tag v1 --push",
+            "sensor-tui build --registry ghcr.io/p --name sensor-tui --tag v1 --push",
         ),
-        ("127.0.0.1:5000/x:v1", "sensor-tui build --registry 127.0.0.1:5000 --name x --tag v1 --push"),
-        ("sensor-tui:latest", "sensor-tui build --push"),
+        (
+            "127.0.0.1:5000/x/y/sensor-tui:v1",
+            "sensor-tui build --registry 127.0.0.1:5000/x/y --name sensor-tui --tag v1 --push",
+        ),
+        ("sensor-tui:latest", "sensor-tui build --name sensor-tui --push"),
     ],
 )
 def test_the_command_that_builds_an_image(image, command):
     assert build_command(image) == command
+
+
+@pytest.mark.parametrize(
+    ("image", "fix"),
+    [
+        ("ghcr.io/p/sensor-tui:v1", f"Build it with: {build_command('ghcr.io/p/sensor-tui:v1')}"),
+        ("ghcr.io/p/cosmos-uploader:v1", "Build it with its own build script, and push it"),
+    ],
+)
+def test_a_missing_image_comes_with_what_builds_it(image, fix):
+    def ask():
+        with _registry(image, "be found in", local=", or do without"):
+            raise ImageError("manifest unknown")
+
+    with pytest.raises(ImageError, match=r"is not in ghcr\.io") as caught:
+        ask()
+    assert caught.value.fix == f"{fix}, or do without"
 
 
 def test_the_version_built_last_is_remembered(tmp_path):

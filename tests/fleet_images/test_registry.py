@@ -108,8 +108,8 @@ def test_a_missing_image_is_named_with_the_command_that_builds_it(registry):
     assert type(caught.value) is ImageError
     assert caught.value.message == f"the image {image} is not in {registry.name}"
     assert caught.value.fix == (
-        f"Build it with: sensor-tui build --registry {registry.name}/fleet --tag v9 --push,"
-        " or use an image of the engine with --allow-local"
+        f"Build it with: sensor-tui build --registry {registry.name}/fleet --name sensor-tui --tag v9"
+        " --push, or use an image of the engine with --allow-local"
     )
     with pytest.raises(ImageError, match="is not in"):
         check_images([image], here(), allow_local=True)

@@ -101,6 +101,22 @@ async def test_v2_tells_how_it_goes_and_what_is_wrong(tools, tmp_path):
     assert orphans == "1 "
 
 
+@pytest.mark.parametrize(
+    ("recreate", "further"), [(None, ""), (True, " --force-recreate"), (False, " --no-recreate")]
+)
+async def test_what_is_made_anew_and_that_nothing_is_removed(tools, tmp_path, recreate, further):
+    """Compose would take whatever has the name of the project for its own."""
+    folder, environment = tools
+    script(folder, "docker-compose", 'echo "$@" > "$OUT"; echo "$COMPOSE_IGNORE_ORPHANS" >> "$OUT"')
+    tool = ComposeTool(("docker-compose",), "1", environment | {"OUT": str(tmp_path / "out")})
+
+    await tool.up(Stack(Path("f"), "p"), lambda _: None, recreate=recreate)
+
+    asked, orphans = (tmp_path / "out").read_text().splitlines()
+    assert asked == f"--ansi never -f f -p p up -d --no-build{further}"
+    assert orphans == "1"
+
+
 async def test_lines_without_end_and_bytes_that_are_no_text(tools):
     folder, environment = tools
     script(
@@ -166,7 +182,7 @@ async def test_up_and_stop_on_a_real_engine(world, tool):
     world.write({"one": world.service()})
     await tool.up(stack, told.append, recreate=True)
 
-    assert world.containers() == {"one": "running"}
+    assert world.containers() == {"one": "running", "two": "exited"}
 
 
 async def test_a_taken_port_and_a_missing_image_on_a_real_engine(world, tool):

@@ -32,7 +32,9 @@ class World:
         self.address = self.settings = self.cosmos = self.project = self
         self.endpoint: str | None = None
         self.file = None
-        self.stack = None
+        self.stack: Any = None
+        self.kept: dict[str, str] = {}
+        self.graces: list[tuple[list[str], float]] = []
         self.instance = "one"
         self.started = False
         self.runs = False
@@ -45,6 +47,7 @@ class World:
             container("sensor-london-1"),
             container("sensor-london-2", "exited"),
         ]
+        self.foreign: tuple[Container, ...] = ()
         self.hidden: set[str] = set()
 
     @property
@@ -70,10 +73,15 @@ class World:
 
     def ending(self, **changes: Any) -> Ending:
         me: Any = self
-        return Ending(me, me, self.survey("p"), {**OPTIONS, **changes})
+        found = Survey("p", tuple(self.containers), foreign=self.foreign)
+        return Ending(me, me, found, {**OPTIONS, **changes})
 
-    def survey(self, project: str, *, file: Any = None) -> Survey:
-        return Survey(project, tuple(self.containers))
+    async def survey(self, engine: Any) -> Survey:
+        return Survey("p", tuple(self.containers), foreign=self.foreign)
+
+    async def tool(self) -> Any:
+        self.calls.append("compose")
+        raise FleetError("it cannot")
 
     async def ask(self, call: Any, *args: Any, **options: Any) -> Any:
         return call(*args, **options)
@@ -96,7 +104,11 @@ class World:
         """The engine's, or the embedding's."""
         if args:
             self.calls.append("engine")
-            self.containers = [replace(each, state="exited") for each in self.containers]
+            ended = [each.service for each in args[0]]
+            self.graces.append((ended, options["grace"]))
+            self.containers = [
+                replace(each, state="exited") if each.service in ended else each for each in self.containers
+            ]
             return []
         return self._stop_service()
 
@@ -117,7 +129,8 @@ class World:
         return self
 
     async def plan(self, kind: ActionKind, units: list[str], options: Any) -> Plan:
-        return Plan(kind, [PlanItem(each, each) for each in units], options)
+        items = [(each, self.kept.get(each.rpartition("/")[2], "")) for each in units]
+        return Plan(kind, [PlanItem(each, each, applies=not why, note=why) for each, why in items], options)
 
     async def carry_out(self, client: Any, asked: Any) -> ActionRun:
         names = [asked.names[each] for each in asked.units]
@@ -152,13 +165,16 @@ async def test_sensors_end_before_those_who_send_what_they_left(world):
     assert world.calls == ["remember"]
 
 
-async def test_data_goes_at_last_and_only_where_all_ended_well(world):
+async def test_data_goes_while_it_can_still_be_sent_and_no_sensor_is_stopped_before(world):
     world.runs = True
 
     await end(None, world.ending(), wipe=True)
 
-    kind, names, options = world.asked[2]
-    assert (kind, names) == (ActionKind.REMOVE, ["sensor-london-1", "sensor-london-2"])
+    assert [(kind, names) for kind, names, _ in world.asked] == [
+        (ActionKind.REMOVE, ["sensor-london-1", "sensor-london-2"]),
+        (ActionKind.STOP, ["uploader-london"]),
+    ]
+    options = world.asked[0][2]
     assert (options.wipe_data, options.drain, options.batch) == (True, True, 2)
 
     world.asked.clear()
@@ -166,15 +182,51 @@ async def test_data_goes_at_last_and_only_where_all_ended_well(world):
     run = await end(None, world.ending(), wipe=True)
 
     assert len(world.asked) == 1
-    with pytest.raises(FleetError, match="1 unit could not be ended: sensor-london-1"):
+    with pytest.raises(FleetError, match="1 unit could not be ended: sensor-london-1") as caught:
         raise_for(run)
+    assert "brought up by 'sensor-tui start': sensor-london-2" in caught.value.fix
+
+
+async def test_data_that_cannot_be_wiped_is_found_before_anything_ends(world):
+    world.runs = True
+    world.kept["p_sensor-london-2_1"] = "it is used by another"
+
+    with pytest.raises(FleetError, match=r"nothing was done.*sensor-london-2: it is used by another"):
+        await end(None, world.ending(), wipe=True)
+
+    assert world.asked == []
+
+
+async def test_where_containers_upload_no_service_is_started_and_they_end_last(world):
+    check_drain(world.ending(), live=False)
+
+    await end(None, world.ending())
+
+    assert "start" not in world.calls
+    assert [names for names, _ in world.graces] == [["sensor-london-1"], ["uploader-london"]]
+
+
+async def test_compose_is_not_asked_where_it_would_stop_what_is_somebody_elses(world):
+    """It goes by the name of the project, and two may have one."""
+    del world.containers[0]
+    world.stack = "a file"
+
+    await end(None, world.ending(drain=False))
+    assert world.calls.count("compose") == 1
+
+    world.containers = [container("sensor-london-1")]
+    world.foreign = (container("sensor-london-9"),)
+    await end(None, world.ending(drain=False))
+    assert world.calls.count("compose") == 1
 
 
 async def test_a_service_that_was_started_for_it_is_stopped_again(world):
+    del world.containers[0]
+
     await end(None, world.ending())
 
     assert world.calls == ["remember", "start", "stop"]
-    assert len(world.asked) == 2
+    assert len(world.asked) == 1
 
 
 async def test_a_service_that_does_not_know_them_is_done_without_but_deletes_nothing(world):
@@ -204,6 +256,7 @@ async def test_without_draining_no_service_is_started(world):
 
 
 def test_a_drain_that_nobody_can_do_is_refused(world):
+    del world.containers[0]
     with pytest.raises(UsageError, match="no endpoint is configured") as caught:
         check_drain(world.ending(), live=False)
     assert "--no-drain" in caught.value.fix

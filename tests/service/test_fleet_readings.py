@@ -15,6 +15,8 @@ from sensor_tui.model.source import FeedStatus
 from sensor_tui.model.unit import Role, Unit, UnitState
 from sensor_tui.service.fleet_readings import LOOK_SECONDS, FleetReadings
 from sensor_tui.service.peers import Peers
+from sensor_tui.service.peers_find import Found
+from sensor_tui.service.peers_link import Peer
 from sensor_tui.storage.ledger import Ledger
 from tests.support.clock import JumpingClock
 
@@ -302,6 +304,19 @@ class TestWiping:
         with pytest.raises(FleetError, match=reason):
             await readings.wipe(unit, keep_folder=False)
         assert path.exists()
+
+    async def test_what_a_peer_remembers_is_kept(self, readings, host, fleet, path, clock):
+        self.settle(fleet, path)
+        state = fleet.root / "London" / ".sensor-tui"
+        state.mkdir()
+        place = Found("London", state.parent, state, (1, 1), None)
+        host.peers._peers["London"] = Peer(place, clock, lambda: None)
+        for data in ("London", "London/.sensor-tui", "London/.sensor-tui/units"):
+            with pytest.raises(FleetError, match="holds the state of the uploader of London"):
+                await readings.wipe(replace(UNIT, data=data), keep_folder=True, destroy=True)
+        assert state.exists()
+        assert path.exists()
+        assert await readings.why_keep(UNIT) == ""
 
     @pytest.mark.parametrize("data", [".", "London", "London/one", "London/one/", "London/one/deeper"])
     async def test_what_another_unit_uses_is_kept(self, readings, units, data):

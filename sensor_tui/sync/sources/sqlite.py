@@ -243,10 +243,15 @@ class SqliteSource:
         for key, who in leaving.items():
             feed = self._feeds.get(key)
             if feed is not None and feed.still:
+                try:
+                    await self._store.leave(key)
+                except SourceFileError as error:
+                    log.info("%s", error)
+                    feed.leaving, feed.changed = False, True
+                    continue
                 del self._feeds[key]
                 feed.alive = False
                 self._elsewhere[key] = who
-                await self._store.leave(key)
                 log.info("%s is left to %s", key, who)
 
     async def _try_to_save(self) -> None:
