@@ -248,7 +248,8 @@ def test_cleanup_asks_all_hosts_and_says_which_it_could_not(run: Run, fleet: Fle
     """Without a compose file, a service, or a container that Compose made."""
     fleet.configure("\n")
     config = Path("sensor-tui.yaml")
-    hosts = f"  hosts: ['unix:///var/run/docker.sock', 'unix://{Path.cwd()}/none.sock']\n"
+    engine = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    hosts = f"  hosts: ['{engine}', 'unix://{Path.cwd()}/none.sock']\n"
     config.write_text(config.read_text().replace("fleet:\n", f"fleet:\n{hosts}"))
     made = fleet.client.containers.create(
         busybox_image(fleet.client), "true", network_mode="none", labels={labels.PROJECT: fleet.project}

@@ -15,7 +15,7 @@ from sensor_tui.fleet.project_engine import Engine
 
 @pytest.fixture
 def engine(world):
-    with Engine(docker_addresses(environment={})[0]) as made:
+    with Engine(docker_addresses()[0]) as made:
         yield made
 
 

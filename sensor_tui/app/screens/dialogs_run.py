@@ -79,6 +79,8 @@ class RunDialog(LiveDialog[None]):
         self._show()
 
     def _show(self) -> None:
+        if not self.query("#items"):  # news that comes while it is being made is shown when it is mounted
+            return
         run, marks = self.run, glyphs(self.dash.look.ascii)
         ended = run.ended is not None
         over = sum(each.step in ENDED for each in run.outcomes)

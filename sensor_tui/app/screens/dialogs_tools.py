@@ -243,7 +243,7 @@ class StopDialog(LiveDialog[str | None]):
             self.add_class("-danger")
 
     def take(self, overview: Overview, now: float) -> None:  # noqa: ARG002 - as every live dialog has it
-        if self._failed:
+        if self._failed or not self.query("#how"):
             return
         working = {EngineState.RUNNING, EngineState.IDLE, EngineState.PAUSED, EngineState.STARTING}
         self._asked = overview.link is not Link.LIVE or overview.engine.state not in working
