@@ -20,6 +20,7 @@ import pytest
 
 from sensor_tui.cli import logs
 from sensor_tui.cli.main import main
+from tests.conftest import KEPT
 
 OURS = ("COSMOS_", "SENSOR_", "CONFIG_FILE", "IDENTITY_FILE", "LOG_LEVEL", "NO_COLOR", "READINGS_", "XDG_")
 
@@ -39,7 +40,7 @@ class Done:
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An empty working folder and home, none of the product's variables, logging as it was."""
     for name in os.environ:
-        if name.startswith(OURS):
+        if name.startswith(OURS) and name not in KEPT:
             monkeypatch.delenv(name)
     home = tmp_path / "home"
     work = tmp_path / "work"
