@@ -31,7 +31,7 @@ pictures: $(STAMP)  ## pictures and key tables of the documents
 
 pins: $(STAMP)  ## renew requirements/*.txt
 	$(BIN)/python -m pip install --quiet pip-tools
-	$(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-options --no-header --extra aad --extra speed --extra tls --extra web -o requirements/runtime.txt pyproject.toml
+	$(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-options --no-header --extra aad --extra parquet --extra speed --extra tls --extra web -o requirements/runtime.txt pyproject.toml
 	$(BIN)/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-options --no-header -c requirements/runtime.txt -o requirements/dev.txt requirements/dev.in
 
 $(STAMP): requirements/runtime.txt requirements/dev.txt pyproject.toml

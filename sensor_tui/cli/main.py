@@ -46,9 +46,12 @@ COMMANDS: Final = {
     ),
     "remove": Lazy("sensor_tui.cli.unit_actions:remove", "Drain, stop and forget units; their data stays."),
     "cleanup": Lazy("sensor_tui.cli.cleanup:cleanup", "Remove the containers and networks of the fleet."),
+    "monitor": Lazy("sensor_tui.cli.monitor:monitor", "Watch the fleet in lines, without the full screen."),
     "logs": Lazy("sensor_tui.cli.unit_logs:logs", "Read the logs of units, merged by time."),
     "diagnostics": Lazy("sensor_tui.cli.diagnostics:diagnostics", "Check everything, and say what to do."),
     "query": Lazy("sensor_tui.cli.query:query", "Ask for readings, in the sensors' files or in Cosmos DB."),
+    "clean": Lazy("sensor_tui.cli.clean:clean", "Delete documents from the Cosmos DB container."),
+    "prune": Lazy("sensor_tui.cli.prune:prune", "Remove acknowledged rows from the sensors' files."),
     "service": Lazy(
         "sensor_tui.cli.service:service", "Start or stop the background service, or see how it is."
     ),
@@ -58,6 +61,7 @@ COMMANDS: Final = {
     ),
     "emulator": Lazy("sensor_tui.cli.emulator:emulator", "Run a local Cosmos DB endpoint."),
     "serve": Lazy("sensor_tui.cli.serve:serve", "Serve the dashboard to a browser."),
+    "completion": Lazy("sensor_tui.cli.completion:completion", "Write the completion of a shell."),
     "demo": Lazy("sensor_tui.cli.demo:demo", "Watch a simulated fleet upload to a local endpoint."),
 }
 

@@ -1,76 +1,36 @@
 """The one schema: every key of the configuration with its type, default and meaning."""
 
 import re
-from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sensor_tui.config import values
-from sensor_tui.config.values import ArchiveFormat, LevelName, ProcessorName
+from sensor_tui.config.schema_base import (
+    DAY,
+    Name,
+    Names,
+    Probability,
+    Seconds,
+    Section,
+    lower,
+    mapped,
+    parsed,
+    refused,
+)
+from sensor_tui.config.schema_processing import ProcessingSettings
+from sensor_tui.config.schema_storage import ArchiveSettings, RetentionSettings
+from sensor_tui.config.values import LevelName
 
 LAYERS: Final[ContextVar[tuple[dict[str, Any], ...]]] = ContextVar("LAYERS", default=())
 """What `load` found, the strongest first; empty elsewhere, so that `Settings()` is the defaults alone."""
 
-_DAY: Final = 86400
-_WEEK: Final = 7 * _DAY
 
-
-def _refused(key: str, reason: str) -> PydanticCustomError:
-    """An error about one key of the section being validated."""
-    return PydanticCustomError("config", "{reason}", {"key": key, "reason": reason})
-
-
-def _parsed(parse: Callable[[str], object]) -> BeforeValidator:
-    """Put text through a parser of `values`; anything else is left to pydantic."""
-    return BeforeValidator(lambda given: parse(given) if isinstance(given, str) else given)
-
-
-def _listed(given: object) -> object:
-    """A list given as one text, separated by commas."""
-    return [part.strip() for part in given.split(",") if part.strip()] if isinstance(given, str) else given
-
-
-def _mapped(given: object) -> object:
-    """A mapping given as one text: `name=value`, separated by commas."""
-    if not isinstance(given, str):
-        return given
-    pairs = [part.partition("=") for part in given.split(",") if part.strip()]
-    if any(not separator for _, separator, _ in pairs):
-        raise ValueError("name=value is expected, several separated by commas")
-    return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-def _lower(given: str) -> str:
-    return given.strip().lower()
-
-
-Endpoint = Annotated[str, _parsed(values.endpoint)]
-Processor = Annotated[ProcessorName, _parsed(values.processor)]
-Seconds = Annotated[float, _parsed(values.duration_seconds)]
-Name = Annotated[str, Field(min_length=1, max_length=255)]
-Probability = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """A mapping of the file: frozen, and closed to names it does not know."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, str_strip_whitespace=True
-    )
+Endpoint = Annotated[str, parsed(values.endpoint)]
 
 
 class ConnectionSettings(Section):
@@ -78,15 +38,13 @@ class ConnectionSettings(Section):
 
     max_retry_attempts: int = Field(9, ge=0, le=1000, description="Attempts of a throttled control request.")
     max_retry_wait_time: Seconds = Field(
-        30.0, ge=0, le=_DAY, description="Longest time in seconds that those attempts take together."
+        30.0, ge=0, le=DAY, description="Longest time in seconds that those attempts take together."
     )
     connection_timeout: Seconds = Field(10.0, gt=0, le=3600, description="Seconds to wait for a connection.")
     enable_endpoint_discovery: bool = Field(
         True, description="Follow the account's list of regions instead of the given endpoint alone."
     )
-    preferred_regions: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = Field(
-        (), description="Azure regions to prefer, the best first."
-    )
+    preferred_regions: Names = Field((), description="Azure regions to prefer, the best first.")
     ca_file: Path | None = Field(
         None, description="Certificate of a private authority, PEM. TLS is always verified."
     )
@@ -99,12 +57,12 @@ class CosmosSettings(Section):
     endpoint: Endpoint | None = Field(None, description="Address of the account.")
     key: SecretStr | None = Field(None, description="Account key. Better by reference or in a file.")
     key_file: Path | None = Field(None, description="File that holds the account key and nothing else.")
-    auth: Annotated[Literal["key", "aad"], _parsed(_lower)] = Field(
+    auth: Annotated[Literal["key", "aad"], parsed(lower)] = Field(
         "key", description="How to sign in: key, or aad (Microsoft Entra ID, needs the extra 'aad')."
     )
     database: Name = Field("SensorData", description="Database.")
     container: Name = Field("SensorReadings", description="Container.")
-    partition_key: Annotated[str, _parsed(values.partition_key)] = Field(
+    partition_key: Annotated[str, parsed(values.partition_key)] = Field(
         "/city", description="Partition key path of the container: one top-level field."
     )
     create_if_missing: bool = Field(True, description="Create database and container where they are missing.")
@@ -119,7 +77,7 @@ class CosmosSettings(Section):
     def _plain_http_stays_here(self) -> "CosmosSettings":
         plain = self.endpoint is not None and self.endpoint.startswith("http:")
         if plain and not values.is_loopback(str(self.endpoint)) and not self.connection.allow_insecure:
-            raise _refused(
+            raise refused(
                 "endpoint",
                 "plain http is for this machine alone: write https, or set cosmos.connection.allow_insecure",
             )
@@ -153,17 +111,17 @@ class PerformanceSettings(Section):
         False, description="Accepted from older files; the indexing policy of a container is never changed."
     )
     upload_interval_seconds: Seconds = Field(
-        30.0, gt=0, le=_DAY, description="Pause in seconds between two rounds of continuous upload."
+        30.0, gt=0, le=DAY, description="Pause in seconds between two rounds of continuous upload."
     )
     upload_jitter_seconds: Seconds = Field(
-        10.0, ge=0, le=_DAY, description="Random seconds added to it, so that uploaders spread out."
+        10.0, ge=0, le=DAY, description="Random seconds added to it, so that uploaders spread out."
     )
 
 
 class LoggingSettings(Section):
     """What is logged."""
 
-    level: Annotated[LevelName, _parsed(values.log_level)] = Field(
+    level: Annotated[LevelName, parsed(values.log_level)] = Field(
         "INFO", description="Trace, Debug, Information, Warning, Error or Critical; Python's names too."
     )
     log_request_units: bool = Field(False, description="Log the request units of every request.")
@@ -175,28 +133,6 @@ class ConfigWatchSettings(Section):
 
     enabled: bool = Field(True, description="Pick up changes of the file while running.")
     poll_interval_seconds: Seconds = Field(5.0, ge=0.1, le=3600, description="Seconds between two looks.")
-
-
-class AggregationSettings(Section):
-    """The Aggregate processor."""
-
-    window: Seconds = Field(
-        30.0, ge=1, le=_WEEK, description="Length of a window: 30s, 5m, 1h, 00:05:00, or seconds."
-    )
-
-
-class ProcessingSettings(Section):
-    """What is done to readings on their way."""
-
-    processors: Annotated[tuple[Processor, ...], BeforeValidator(_listed)] = Field(
-        (), description="Any of Schematize, Sanitize, Aggregate, Anomaly, in this order."
-    )
-    aggregation: AggregationSettings = Field(AggregationSettings(), description="The Aggregate processor.")
-
-    @field_validator("processors")
-    @classmethod
-    def _once_each(cls, given: tuple[ProcessorName, ...]) -> tuple[ProcessorName, ...]:
-        return tuple(dict.fromkeys(given))
 
 
 class City(Section):
@@ -225,7 +161,7 @@ class FleetSettings(Section):
     registry: Name = Field("ghcr.io/bacalhau-project", description="Registry the images come from.")
     images: ImageSettings = Field(ImageSettings(), description="Image names within the registry.")
     uploader_tag: Name | None = Field(None, description="Version of the uploader image, never 'latest'.")
-    uploaders: Annotated[Literal["embedded", "containers"], _parsed(_lower)] = Field(
+    uploaders: Annotated[Literal["embedded", "containers"], parsed(lower)] = Field(
         "embedded", description="Who uploads: embedded (this machine) or containers (one per city)."
     )
     sensors_per_city: int = Field(5, ge=1, le=10_000, description="Sensors in each city.")
@@ -240,7 +176,7 @@ class FleetSettings(Section):
         None, description="Configuration file of the uploaders in containers; none means this one."
     )
     allow_local: bool = Field(False, description="Use images that are on the engine but not in the registry.")
-    hosts: Annotated[tuple[Name, ...], BeforeValidator(_listed)] = Field(
+    hosts: Names = Field(
         (),
         description="Docker engines: contexts, or unix://, ssh://, tcp:// addresses; none is docker's own.",
     )
@@ -255,15 +191,6 @@ class FleetSettings(Section):
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
             raise ValueError("lower-case letters, digits, '-' and '_' are expected, a letter or digit first")
         return name
-
-
-class ArchiveSettings(Section):
-    """Files kept beside the upload."""
-
-    path: Path | None = Field(None, description="Folder of the archive; none means no archive.")
-    format: Annotated[ArchiveFormat, _parsed(values.archive_format)] = Field(
-        "Parquet", description="Parquet, CSV or JSON lines."
-    )
 
 
 class ServiceSettings(Section):
@@ -293,7 +220,7 @@ class ServiceSettings(Section):
     @model_validator(mode="after")
     def _port_needs_token(self) -> "ServiceSettings":
         if self.listen is not None and self.token is None:
-            raise _refused("listen", "a port needs service.token")
+            raise refused("listen", "a port needs service.token")
         return self
 
     @property
@@ -309,11 +236,11 @@ class DashboardSettings(Section):
         "dark", description="dark, light, high-contrast, colour-blind-safe, mono, or one of yours."
     )
     themes_dir: Path | None = Field(None, description="Folder of further themes.")
-    keymap: Annotated[dict[str, str], BeforeValidator(_mapped)] = Field(
+    keymap: Annotated[dict[str, str], BeforeValidator(mapped)] = Field(
         {}, description="Other keys for commands, as in {fleet.stop: ctrl+x}; docs/dashboard.md names them."
     )
     start: Annotated[
-        Literal["fleet", "sensors", "uploads", "logs", "diagnostics", "query"], _parsed(_lower)
+        Literal["fleet", "sensors", "uploads", "logs", "diagnostics", "query"], parsed(lower)
     ] = Field("fleet", description="Screen to begin with.")
     read_only: bool = Field(False, description="Refuse every action.")
     low_bandwidth: bool = Field(False, description="Redraw seldom, for slow lines.")
@@ -339,6 +266,9 @@ class Settings(BaseSettings):
         ProcessingSettings(), description="What is done to readings on their way."
     )
     archive: ArchiveSettings = Field(ArchiveSettings(), description="Files kept beside the upload.")
+    retention: RetentionSettings = Field(
+        RetentionSettings(), description="How long acknowledged rows stay in the sensors' files."
+    )
     service: ServiceSettings = Field(ServiceSettings(), description="The process that uploads, and its API.")
     fleet: FleetSettings = Field(FleetSettings(), description="The simulated fleet and its images.")
     dashboard: DashboardSettings = Field(DashboardSettings(), description="The full-screen dashboard.")

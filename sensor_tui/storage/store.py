@@ -256,6 +256,15 @@ class SqliteStore:
             file.forget_rows()
         await self.ledger.start_again([source.key for source in self.files()])
 
+    async def change(self, key: str, job: Callable[[SensorConnection, TrackedFile], T]) -> T | None:
+        """Do one short transaction on a file, as marks are written; None where the file takes none.
+
+        Raises:
+            SourceFileError: as `peek`.
+        """
+        file = self._file(key)
+        return await self._write(file, partial(_with_file, file=file, job=job))
+
     async def _write(self, file: TrackedFile, job: Callable[[SensorConnection], T]) -> T | None:
         """Do a transaction on a file, after the rest its sensor is due; None where the file takes none.
 
@@ -304,6 +313,12 @@ class SqliteStore:
         if file is None or file.source is None:
             raise SourceFileError(f"{key}: is gone", fix="It is taken up again when it comes back")
         return file
+
+
+def _with_file(
+    connection: SensorConnection, file: TrackedFile, job: Callable[[SensorConnection, TrackedFile], T]
+) -> T:
+    return job(connection, file)
 
 
 def _unless_read_only(

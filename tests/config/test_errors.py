@@ -44,7 +44,7 @@ def test_a_typo_names_file_line_section_and_the_nearest_name(refusal):
         ),
         (
             "archive: {qqq: 1}",
-            "sensor-tui.yaml:1: unknown key 'qqq' in 'archive'. Known: format, path",
+            "sensor-tui.yaml:1: unknown key 'qqq' in 'archive'. Known: compact_files, format, path, what",
         ),
         (
             "cities:\n- {name: A, latitude: 1, longitud: 2}",
