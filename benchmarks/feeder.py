@@ -21,7 +21,8 @@ from sensor_tui.service.board import Board, View
 from sensor_tui.service.fleet_board import FleetView
 from sensor_tui.service.server import Server, json_answer
 from sensor_tui.service.sockets import claim
-from sensor_tui.service.wire import EngineReport, LaneReport, Throughput, TotalsReport
+from sensor_tui.service.wire import EngineReport, LaneReport, TotalsReport
+from sensor_tui.service.wire_asks import Throughput
 
 UNITS = 200
 SENSORS = 1000

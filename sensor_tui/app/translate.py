@@ -9,15 +9,8 @@ from sensor_tui.model.sensor import Sensor
 from sensor_tui.model.unit import Unit, UnitStats
 from sensor_tui.service.client import Update
 from sensor_tui.service.merge import epoch
-from sensor_tui.service.wire import (
-    EngineReport,
-    Letter,
-    LettersChanged,
-    PeerReport,
-    SensorReport,
-    StatusReport,
-    ThroughputPoint,
-)
+from sensor_tui.service.wire import EngineReport, PeerReport, SensorReport, StatusReport
+from sensor_tui.service.wire_asks import Letter, LettersChanged, ThroughputPoint
 
 
 class Translator:

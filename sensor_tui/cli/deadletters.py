@@ -15,7 +15,7 @@ from sensor_tui.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from sensor_tui.model.clock import Clock
     from sensor_tui.service.request import SyncRequest
-    from sensor_tui.service.wire import Letter, LetterFilter, LettersChanged
+    from sensor_tui.service.wire_asks import Letter, LetterFilter, LettersChanged
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -214,7 +214,7 @@ async def _matching(where: Where) -> list[int]:
 
 async def _apply(where: Where, verb: str, ids: list[int] | None) -> "LettersChanged":
     from sensor_tui.service.deadletters import drop_letters, retry_letters
-    from sensor_tui.service.wire import LettersChanged
+    from sensor_tui.service.wire_asks import LettersChanged
 
     act = retry_letters if verb == "retry" else drop_letters
     if ids is None:
@@ -233,7 +233,7 @@ async def _apply(where: Where, verb: str, ids: list[int] | None) -> "LettersChan
 def _where(session: Session, options: dict[str, Any]) -> Where:
     from sensor_tui.cli.setup import prepare, sync_request
     from sensor_tui.model.clock import SystemClock
-    from sensor_tui.service.wire import LetterFilter
+    from sensor_tui.service.wire_asks import LetterFilter
 
     config: Path | None = options["config_path"]
     ready = prepare(session, config, {"state_dir": options["state_dir"]}, quietest="WARNING")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sensor_tui.service.board import Board
-from sensor_tui.service.wire import Done, Letter, LetterFilter, LetterPage, LettersChanged, Throughput
+from sensor_tui.service.wire_asks import Done, Letter, LetterFilter, LetterPage, LettersChanged, Throughput
 
 
 class Actions(Protocol):

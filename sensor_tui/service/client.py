@@ -16,20 +16,15 @@ from sensor_tui.service.fleet_client import FleetCalls
 from sensor_tui.service.mirror import Gap, Mirror
 from sensor_tui.service.wire import (
     Delta,
-    Done,
     Event,
     Goodbye,
     HealthReport,
     Heartbeat,
-    Letter,
-    LetterFilter,
-    LetterPage,
-    LettersChanged,
     SensorReport,
     Snapshot,
     StatusReport,
-    Throughput,
 )
+from sensor_tui.service.wire_asks import Done, Letter, LetterFilter, LetterPage, LettersChanged, Throughput
 
 _SILENCE_SECONDS: Final = 4 * HEARTBEAT_SECONDS
 _LONGEST_PAUSE: Final = 5.0

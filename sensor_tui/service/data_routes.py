@@ -8,7 +8,7 @@ from sensor_tui.model.check import CheckInfo
 from sensor_tui.service.data import DataService
 from sensor_tui.service.series import MOST_POINTS
 from sensor_tui.service.server import BadRequest, json_answer, number_of, read_body
-from sensor_tui.service.wire import QueryRequest
+from sensor_tui.service.wire_asks import QueryRequest
 
 __all__ = ["DataRoutes", "DataService"]
 

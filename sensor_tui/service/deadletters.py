@@ -12,7 +12,7 @@ from sensor_tui.service.client import ServiceClient
 from sensor_tui.service.pipeline import check_request
 from sensor_tui.service.request import SyncRequest
 from sensor_tui.service.server import user_name
-from sensor_tui.service.wire import Letter, LetterFilter, LetterPage, LettersChanged
+from sensor_tui.service.wire_asks import Letter, LetterFilter, LetterPage, LettersChanged
 
 if TYPE_CHECKING:
     from sensor_tui.storage.ledger import Ledger

@@ -15,7 +15,8 @@ from sensor_tui.service.encoding import encoded
 from sensor_tui.service.fleet import Fleet
 from sensor_tui.service.fleet_client import units_named
 from sensor_tui.service.server import BadRequest, json_answer, number_of, read_body, who_asks
-from sensor_tui.service.wire import PROTOCOL, PROTOCOL_HEADER, VERSION_HEADER, ActionRequest
+from sensor_tui.service.wire import PROTOCOL, PROTOCOL_HEADER, VERSION_HEADER
+from sensor_tui.service.wire_asks import ActionRequest
 
 _USUAL_ACTIONS = 100
 _MOST_ACTIONS = 1000

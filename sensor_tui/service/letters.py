@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from sensor_tui.service.merge import iso
-from sensor_tui.service.wire import Letter, LetterFilter, LetterPage, LettersChanged
+from sensor_tui.service.wire_asks import Letter, LetterFilter, LetterPage, LettersChanged
 
 if TYPE_CHECKING:
     from sensor_tui.storage.ledger import Ledger, StoredLetter

@@ -37,6 +37,8 @@ class Sensor(NamedTuple):
     """All its files, where there are several."""
     newest_counted: float | None = None
     """Its newest reading when the backlog was counted."""
+    held: int = 0
+    """Of the backlog: readings that wait for their window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def sensor_report(sensor: Sensor, now: float) -> SensorReport:
         sensor_id=sensor.sensor_id,
         city=sensor.city,
         backlog=sensor.backlog,
+        held=sensor.held,
         lag_seconds=age(sensor.oldest_open, now),
         freshness_seconds=age(sensor.newest, now),
         newest=iso(sensor.newest),
@@ -118,6 +121,7 @@ def source_report(feed: FeedStatus) -> SourceReport:
         sensor_id=feed.sensor_id,
         city=feed.city or None,
         backlog=None if unseen(feed) else feed.backlog,
+        held=feed.held,
         problem=feed.problem,
         owner=feed.owner,
     )
@@ -162,6 +166,7 @@ def _one(feed: FeedStatus, newest_counted: float | None) -> Sensor:
         flat=feed.flat,
         engine=feed.engine,
         newest_counted=newest_counted,
+        held=feed.held,
     )
 
 
@@ -177,6 +182,7 @@ def _both(one: Sensor, other: Sensor) -> Sensor:
         engine=latest.engine or one.engine or other.engine,
         sources=(*(one.sources or (one.source,)), *(other.sources or (other.source,))),
         newest_counted=_most(one.newest_counted, other.newest_counted),
+        held=one.held + other.held,
     )
 
 

@@ -17,17 +17,15 @@ from sensor_tui.service.board import Board, View
 from sensor_tui.service.host import EngineHost
 from sensor_tui.service.merge import age, iso, merge, sums
 from sensor_tui.service.sampler import Sampler
-from sensor_tui.service.wire import (
+from sensor_tui.service.wire import EngineReport, LaneReport, TotalsReport
+from sensor_tui.service.wire_asks import (
     Done,
-    EngineReport,
-    LaneReport,
     Letter,
     LetterFilter,
     LetterPage,
     LettersChanged,
     Throughput,
     ThroughputPoint,
-    TotalsReport,
 )
 
 if TYPE_CHECKING:

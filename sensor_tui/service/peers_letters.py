@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sensor_tui.errors import SensorTuiError, ServiceError
 from sensor_tui.service.peers import Peers
-from sensor_tui.service.wire import Letter, LetterFilter, LetterPage, LettersChanged
+from sensor_tui.service.wire_asks import Letter, LetterFilter, LetterPage, LettersChanged
 
 if TYPE_CHECKING:
     from sensor_tui.service.client import ServiceClient

@@ -267,6 +267,7 @@ def feeds_of(folder: str, sensor: SensorReport) -> Iterator[FeedStatus]:
         cadence=sensor.cadence_seconds,
         flat=sensor.flat,
         engine=folder,
+        held=sensor.held,
     )
     for source in sensor.sources:
         if source != sensor.source:

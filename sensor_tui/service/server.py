@@ -26,18 +26,8 @@ from sensor_tui.service.actions import Actions
 from sensor_tui.service.caller import adapter
 from sensor_tui.service.letters import LIST_FIX
 from sensor_tui.service.merge import epoch
-from sensor_tui.service.wire import (
-    PROTOCOL,
-    PROTOCOL_HEADER,
-    VERSION_HEADER,
-    DrainChoice,
-    HealthReport,
-    LetterChoice,
-    LetterFilter,
-    Problem,
-    SyncChoice,
-    Wire,
-)
+from sensor_tui.service.wire import PROTOCOL, PROTOCOL_HEADER, VERSION_HEADER, HealthReport, Problem, Wire
+from sensor_tui.service.wire_asks import DrainChoice, LetterChoice, LetterFilter, SyncChoice
 
 log = logging.getLogger(__name__)
 

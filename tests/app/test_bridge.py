@@ -12,7 +12,8 @@ from sensor_tui.model.overview import Link, Overview
 from sensor_tui.model.progress import EngineState
 from sensor_tui.model.unit import Role, Unit, UnitState
 from sensor_tui.service.client import Update
-from sensor_tui.service.wire import Done, EngineReport, SensorReport, StatusReport
+from sensor_tui.service.wire import EngineReport, SensorReport, StatusReport
+from sensor_tui.service.wire_asks import Done
 from tests.support.clock import JumpingClock
 
 AT = "2026-03-14T15:09:26.000Z"

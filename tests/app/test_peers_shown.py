@@ -23,15 +23,8 @@ from sensor_tui.model.progress import EngineState
 from sensor_tui.model.sensor import Sensor
 from sensor_tui.model.unit import Role, Unit, UnitState
 from sensor_tui.service.client import Update
-from sensor_tui.service.wire import (
-    EngineReport,
-    Letter,
-    LettersChanged,
-    PeerReport,
-    SensorReport,
-    StatusReport,
-    TotalsReport,
-)
+from sensor_tui.service.wire import EngineReport, PeerReport, SensorReport, StatusReport, TotalsReport
+from sensor_tui.service.wire_asks import Letter, LettersChanged
 from tests.app.fake import NOW, sample_overview
 
 GLYPHS: Glyphs = glyphs(ascii=False)

@@ -19,16 +19,8 @@ from sensor_tui.service.process import run_service
 from sensor_tui.service.request import SyncRequest
 from sensor_tui.service.server import Server
 from sensor_tui.service.sockets import claim
-from sensor_tui.service.wire import (
-    Done,
-    EngineReport,
-    Letter,
-    LetterFilter,
-    LetterPage,
-    LettersChanged,
-    Throughput,
-    TotalsReport,
-)
+from sensor_tui.service.wire import EngineReport, TotalsReport
+from sensor_tui.service.wire_asks import Done, Letter, LetterFilter, LetterPage, LettersChanged, Throughput
 from sensor_tui.simulator.sample import write_sample
 
 CONFIG = """\

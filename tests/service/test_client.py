@@ -8,7 +8,8 @@ from sensor_tui.errors import OwnedElsewhere, ServiceError, UsageError
 from sensor_tui.service.client import ServiceClient
 from sensor_tui.service.server import Server
 from sensor_tui.service.sockets import claim
-from sensor_tui.service.wire import PROTOCOL_HEADER, VERSION_HEADER, LetterFilter
+from sensor_tui.service.wire import PROTOCOL_HEADER, VERSION_HEADER
+from sensor_tui.service.wire_asks import LetterFilter
 from tests.support.clock import JumpingClock
 
 

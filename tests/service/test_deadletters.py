@@ -5,7 +5,7 @@ from sensor_tui.model.clock import SystemClock
 from sensor_tui.service.deadletters import drop_letters, list_letters, retry_letters, show_letter
 from sensor_tui.service.oneshot import sync_once
 from sensor_tui.service.status import status
-from sensor_tui.service.wire import LetterFilter
+from sensor_tui.service.wire_asks import LetterFilter
 from sensor_tui.storage.ledger import Ledger
 from sensor_tui.storage.store import SqliteStore
 

@@ -179,3 +179,15 @@ async def test_who_leaves_lets_go_of_every_log(clock):
 
 async def test_no_logs_are_no_lines(clock):
     assert await texts(merged({}, clock)) == []
+
+
+async def test_without_following_a_log_is_waited_for_however_long_it_takes(clock):
+    slow = Live("a")
+    reading = asyncio.ensure_future(
+        texts(merged({"a": slow.lines(), "b": finite(lines("b", 2))}, clock, follow=False))
+    )
+    await clock.sleep(10 * PATIENCE_SECONDS)
+    assert not reading.done()
+    slow.feed([LogLine("a", 1, "first")])
+    slow.feed(None)
+    assert await reading == ["first", "b0"]

@@ -16,7 +16,8 @@ from sensor_tui.service.logfile import follow, open_log, rotate, writes_to
 from sensor_tui.service.loop import run
 from sensor_tui.service.pipeline import cosmos_sink, engine_options
 from sensor_tui.service.signals import two_signals, without_hangup
-from sensor_tui.service.wire import LetterChoice, SourceReport, SyncReport, sensor_key
+from sensor_tui.service.wire import SourceReport, SyncReport, sensor_key
+from sensor_tui.service.wire_asks import LetterChoice
 from sensor_tui.sync.registry import connector, names
 from sensor_tui.sync.sinks.cosmos.sink import CosmosSink
 from sensor_tui.sync.sources.sqlite import SqliteSource

@@ -20,7 +20,7 @@ from sensor_tui.service import peers
 from sensor_tui.service.peers_find import find_peers, reachable
 from sensor_tui.service.peers_letters import STRIDE
 from sensor_tui.service.request import SyncRequest
-from sensor_tui.service.wire import LetterFilter
+from sensor_tui.service.wire_asks import LetterFilter
 from sensor_tui.storage.ledger import Ledger
 from sensor_tui.storage.store import SqliteStore
 

@@ -18,7 +18,8 @@ from sensor_tui.service.operations import Operations
 from sensor_tui.service.peers import Peers
 from sensor_tui.service.peers_find import Found
 from sensor_tui.service.peers_link import Peer, feeds_of
-from sensor_tui.service.wire import EngineReport, LetterFilter, LetterPage, LettersChanged
+from sensor_tui.service.wire import EngineReport
+from sensor_tui.service.wire_asks import LetterFilter, LetterPage, LettersChanged
 from tests.support.clock import JumpingClock
 
 FEED = FeedStatus("a/sensor_data.db", "LON_1", "London", 0, None, 102.0)
