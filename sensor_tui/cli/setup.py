@@ -53,16 +53,24 @@ def prepare(
 
 
 def say_what_waits(settings: "Settings") -> None:
-    """Say which keys are understood and do nothing yet, so that nobody believes otherwise."""
-    if settings.processing.processors:
-        logs.notice("processing.processors has no effect in this version: readings are sent as they are")
-    if settings.archive.path is not None:
-        logs.notice("archive.path has no effect in this version: nothing is archived")
+    """Say which keys are given and wait for their processor, so that nobody believes otherwise."""
+    processing = settings.processing
+    given = (
+        ("Schematize", "schematization.types", processing.schematization.types),
+        ("Sanitize", "sanitization.drop", processing.sanitization.drop),
+        ("Sanitize", "sanitization.hash", processing.sanitization.hash),
+        ("Anomaly", "anomaly.rules", processing.anomaly.rules),
+        ("Anomaly", "anomaly.action: route", processing.anomaly.action == "route"),
+    )
+    for processor, key, value in given:
+        if value and processor not in processing.processors:
+            logs.notice(f"processing.{key} has no effect: {processor} is not among processing.processors")
 
 
 def conceal(settings: "Settings") -> None:
     """Mask the secrets of a configuration in everything that is written from now on."""
-    for secret in (settings.cosmos.key, settings.service.token):
+    hash_key = settings.processing.sanitization.hash_key
+    for secret in (settings.cosmos.key, settings.service.token, hash_key):
         if secret is not None:
             logs.SECRETS.hide(secret.get_secret_value())
 

@@ -13,6 +13,7 @@ _LIVE: Final = (
     "performance.*",
     "logging.*",
     "config_watch.*",
+    "retention.*",
     # Read by each command when it runs, never by the engine.
     "fleet.*",
     "dashboard.*",

@@ -9,7 +9,7 @@ from dotenv.parser import parse_stream
 from pydantic import SecretStr
 
 from sensor_tui.config import catalogue, values
-from sensor_tui.config.document import Reader, Sequence
+from sensor_tui.config.document import Block, Reader, Sequence
 from sensor_tui.config.from_file import plain, read_text, unknown
 from sensor_tui.config.layers import Given, Layer
 from sensor_tui.config.problems import Place, Problem
@@ -41,7 +41,11 @@ def _nested(layer: Layer, name: str, text: str, place: Place) -> None:
     key = name.removeprefix(catalogue.NESTED_PREFIX).lower().replace("__", ".")
     leaf = catalogue.leaf(key)
     if leaf is not None:
-        value = _list(layer, name, text, place) if leaf.sequence and text.lstrip().startswith("[") else text
+        value: Any = text
+        if leaf.sequence and text.lstrip().startswith("["):
+            value = _structure(layer, name, text, place, Sequence)
+        elif leaf.mapping and text.lstrip().startswith("{"):
+            value = _structure(layer, name, text, place, Block)
         if value is not None:
             layer.put(key, Given(value, place, name, rank=1))
     elif key in catalogue.sections():
@@ -53,14 +57,16 @@ def _nested(layer: Layer, name: str, text: str, place: Place) -> None:
         layer.problems.append(Problem(place, f"unknown key {values.shown(name)}. {hint}"))
 
 
-def _list(layer: Layer, name: str, text: str, place: Place) -> Any:
+def _structure(layer: Layer, name: str, text: str, place: Place, kind: type[Sequence] | type[Block]) -> Any:
+    """A list or mapping written as YAML on one line; None, with a problem, where it is none."""
     reader = Reader(lambda _line: place, {})
     try:
         node = reader.read(text)
     except ConfigError:
         node = None
-    if not isinstance(node, Sequence) or reader.problems:
-        layer.problems.append(Problem(place, f"{name}: a list like [a, b] is expected"))
+    if not isinstance(node, kind) or reader.problems:
+        like = "a list like [a, b]" if kind is Sequence else "a mapping like {a: b}"
+        layer.problems.append(Problem(place, f"{name}: {like} is expected"))
         return None
     return plain(node)
 
@@ -103,7 +109,8 @@ def _flatten(given: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested or dotted names as dotted ones; None means not given."""
     flat: dict[str, Any] = {}
     for name, value in given.items():
-        if isinstance(value, Mapping):
+        leaf = catalogue.leaf(f"{prefix}{name}")
+        if isinstance(value, Mapping) and not (leaf is not None and leaf.mapping):
             flat.update(_flatten(value, f"{prefix}{name}."))
         elif value is not None:
             flat[f"{prefix}{name}"] = value

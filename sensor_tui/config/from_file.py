@@ -138,8 +138,7 @@ class DocumentReader:
             return
         self._layer.put(key, Given(plain(node), place, key, rank=int(key != leaf.key)))
         if isinstance(node, Block):
-            for entry in node.entries:
-                self._layer.places[(*leaf.key.split("."), entry.key)] = self.place(entry.line)
+            self._entries(node, tuple(leaf.key.split(".")))
         if isinstance(node, Sequence):
             self._elements(node, tuple(leaf.key.split(".")))
 
@@ -168,8 +167,13 @@ class DocumentReader:
         for index, item in enumerate(node.items):
             self._layer.places[(*path, index)] = self.place(item.line)
             if isinstance(item, Block):
-                for entry in item.entries:
-                    self._layer.places[(*path, index, entry.key)] = self.place(entry.line)
+                self._entries(item, (*path, index))
+
+    def _entries(self, node: Block, path: tuple[str | int, ...]) -> None:
+        for entry in node.entries:
+            self._layer.places[(*path, entry.key)] = self.place(entry.line)
+            if isinstance(entry.node, Block):
+                self._entries(entry.node, (*path, entry.key))
 
 
 def _kind(node: Node) -> str:

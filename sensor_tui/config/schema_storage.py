@@ -21,7 +21,7 @@ class ArchiveSettings(Section):
         "processed", description="What is kept: readings after the processors, or raw ones before them."
     )
     compact_files: int = Field(
-        32, ge=2, le=10_000, description="Small files of one sensor that are made into one, at least."
+        32, ge=2, le=10_000, description="Small files of one sensor that are made into one."
     )
 
 

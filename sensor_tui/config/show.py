@@ -18,6 +18,7 @@ _BY_REFERENCE: Final = {
     "cosmos.endpoint": "${COSMOS_ENDPOINT:-}",
     "cosmos.key": "${COSMOS_KEY:-}",
     "cosmos.key_file": "${COSMOS_KEY_FILE:-}",
+    "processing.sanitization.hash_key": "${SENSOR_TUI__PROCESSING__SANITIZATION__HASH_KEY:-}",
     "service.token": "${SENSOR_TUI__SERVICE__TOKEN:-}",
 }
 """Keys the template takes from the environment."""
@@ -64,7 +65,17 @@ def _plain(value: Any, *, secrets: bool) -> Any:
         return value.get_secret_value() if secrets else MASK
     if isinstance(value, tuple):
         return [_plain(item, secrets=secrets) for item in value]
+    if isinstance(value, dict):
+        return {name: _entry(item, secrets=secrets) for name, item in value.items()}
     return str(value) if isinstance(value, Path) else value
+
+
+def _entry(value: Any, *, secrets: bool) -> Any:
+    """A value of a mapping, which may be a mapping itself: what was not given stays out of that."""
+    plain = _plain(value, secrets=secrets)
+    return (
+        {name: each for name, each in plain.items() if each is not None} if isinstance(plain, dict) else plain
+    )
 
 
 def to_yaml(loaded: Loaded) -> str:
@@ -87,9 +98,16 @@ def _annotated(tree: Mapping[str, Any], sources: Mapping[str, str], prefix: str,
 
 
 def _flow(value: Any) -> str:
-    value = int(value) if isinstance(value, float) and value.is_integer() else value
+    value = _tidy(value)
     text = yaml.safe_dump(value, default_flow_style=True, width=2**31, allow_unicode=True, sort_keys=False)
     return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _tidy(value: Any) -> Any:
+    """Whole numbers without their `.0`, in mappings as well."""
+    if isinstance(value, dict):
+        return {name: _tidy(each) for name, each in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def template() -> str:

@@ -13,6 +13,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 ProcessorName = Literal["Schematize", "Sanitize", "Aggregate", "Anomaly"]
+FieldType = Literal["number", "integer", "text", "flag", "time"]
 LevelName = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 ArchiveFormat = Literal["Parquet", "CSV", "JSON lines"]
 
@@ -29,6 +30,24 @@ PROCESSORS: Final[dict[str, ProcessorName]] = {
     "aggregate": "Aggregate",
     "aggregation": "Aggregate",
     "anomaly": "Anomaly",
+}
+
+FIELD_TYPES: Final[dict[str, FieldType]] = {
+    "number": "number",
+    "float": "number",
+    "double": "number",
+    "real": "number",
+    "integer": "integer",
+    "int": "integer",
+    "text": "text",
+    "string": "text",
+    "str": "text",
+    "flag": "flag",
+    "bool": "flag",
+    "boolean": "flag",
+    "time": "time",
+    "timestamp": "time",
+    "datetime": "time",
 }
 
 LEVELS: Final[dict[str, LevelName]] = {
@@ -56,6 +75,10 @@ ARCHIVE_FORMATS: Final[dict[str, ArchiveFormat]] = {
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?", re.ASCII | re.IGNORECASE)
 _TIMESPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):([0-5]\d):([0-5]\d)(\.\d+)?", re.ASCII)
+_BOUND: Final = r"([-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?)?"
+_BOUNDS = re.compile(rf"{_BOUND}\s*\.\.\s*{_BOUND}", re.ASCII)
+RULE_FORMS: Final = "-20..60, ..60, -20.. or {min: -20, max: 60, max_change: 10}"
+"""How a rule of the Anomaly processor may be written."""
 _FIELD = re.compile(r"[^\W\d][\w-]*")
 _KEY_LIKE = re.compile(r"[A-Za-z0-9+/_-]{20,}==?|[A-Za-z0-9+]{40,}|[A-Za-z0-9+/]{60,}")
 
@@ -109,6 +132,22 @@ def processor(text: str) -> ProcessorName:
         hint = f"; did you mean '{PROCESSORS[near]}'?" if near else ""
         raise ValueError(f"one of Schematize, Sanitize, Aggregate, Anomaly is expected{hint}")
     return name
+
+
+def field_type(text: str) -> FieldType:
+    """The type of a field by any of its names, in any case."""
+    found = FIELD_TYPES.get(text.strip().lower())
+    if found is None:
+        raise ValueError("number, integer, text, flag or time is expected")
+    return found
+
+
+def anomaly_rule(text: str) -> dict[str, str]:
+    """The bounds in `-20..60`, `..60` or `-20..`, by the names that a rule has for them."""
+    match = _BOUNDS.fullmatch(text.strip())
+    if match is None or match[1] is match[2] is None:
+        raise ValueError(f"a rule is expected: {RULE_FORMS}")
+    return {name: bound for name, bound in zip(("min", "max"), match.groups(), strict=True) if bound}
 
 
 def archive_format(text: str) -> ArchiveFormat:
