@@ -207,6 +207,7 @@ def _standing(sensor: "SensorReport", uploads: str) -> Standing:
 
     return Standing(
         backlog=sensor.backlog,
+        waiting=sensor.held,
         oldest_open=epoch(sensor.oldest_open),
         newest=epoch(sensor.newest),
         dead_letters=sensor.dead_letters,

@@ -12,6 +12,8 @@ class Standing:
 
     backlog: int | None
     """Readings neither acknowledged nor dead; None where not known."""
+    waiting: int = 0
+    """Of the backlog: readings that wait for their window, which no upload can send yet."""
     oldest_open: float | None = None
     newest: float | None = None
     dead_letters: int | None = 0

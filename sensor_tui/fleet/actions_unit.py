@@ -187,7 +187,8 @@ class Worker:
             if told != left:
                 told = left
                 job.tell(unsent=left, message=standing.problem or standing.uploads)
-            if standing.held or self._closing.is_set() or self._clock.monotonic() >= deadline:
+            hopeless = standing.held or (left is not None and left == standing.waiting)
+            if hopeless or self._closing.is_set() or self._clock.monotonic() >= deadline:
                 return left
             self._readings.sync_now()
             await self.pause(LOOK_SECONDS)

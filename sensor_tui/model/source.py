@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Tracking(IntEnum):
@@ -67,6 +67,55 @@ class Mark:
     times: Sequence[Any]
 
 
+class SensorKey(NamedTuple):
+    """Whose windows: a sensor in a city."""
+
+    sensor_id: str
+    city: str
+
+
+class Run(NamedTuple):
+    """Rows with ids from `first` to `last`, all of them, and the raw times of both ends."""
+
+    first: int
+    last: int
+    first_time: Any
+    last_time: Any
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRows:
+    """Rows of one window, known by their runs; times in seconds since the epoch, the end exclusive."""
+
+    runs: Sequence[Run]
+    sensor_id: str
+    start: float
+    end: float
+
+
+@dataclass(slots=True)
+class Intent:
+    """A document made of many rows, committed before it is sent; times in seconds since the epoch."""
+
+    sensor: SensorKey
+    seconds: float
+    start: float
+    part: int
+    runs: Sequence[Run]
+    readings: int
+    oldest: float
+    document: bytes
+    """Empty once every sink has it."""
+    anomalous: bool = False
+    id: int = 0
+    """Number in the ledger; 0 before it is committed."""
+
+    @property
+    def rows(self) -> HeldRows:
+        """The rows it is made of."""
+        return HeldRows(self.runs, self.sensor.sensor_id, self.start, self.start + self.seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A reading that a sink can never accept.
@@ -110,5 +159,7 @@ class FeedStatus:
     """Seconds usually between two readings."""
     flat: bool = False
     """Its recent readings are all the same."""
+    held: int = 0
+    """Of the backlog: readings that wait for their window to be complete."""
     engine: str = ""
     """The other service that uploads it and says so, by its folder; empty where that is none or not known."""

@@ -82,6 +82,7 @@ class FleetReadings:
         dead = look.dead
         return Standing(
             backlog=None if problems else sum(feed.backlog for feed in feeds),
+            waiting=sum(feed.held for feed in feeds),
             oldest_open=min(opened, default=None),
             newest=max((feed.newest for feed in feeds if feed.newest is not None), default=None),
             dead_letters=None if dead is None else sum(_dead_letters(feed, dead) for feed in feeds),

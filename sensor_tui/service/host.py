@@ -17,7 +17,7 @@ from sensor_tui.service.peers import Peers
 from sensor_tui.service.pipeline import (
     Pipeline,
     build_pipeline,
-    cosmos_sink,
+    cosmos_sinks,
     engine_options,
     start_fresh,
 )
@@ -67,7 +67,7 @@ class EngineHost:
         self._first = settings
         self._request = request
         self._clock = clock
-        self._make_sink = partial(cosmos_sink, clock=clock) if make_sink is None else make_sink
+        self._make_sinks = partial(cosmos_sinks, clock=clock) if make_sink is None else _alone(make_sink)
         self.peers = Peers(request.root.absolute(), state_of(request), clock)
         """Other services below the root, which have files of their own."""
         usual = partial(
@@ -114,7 +114,7 @@ class EngineHost:
                     return
                 self._before = _plus(self._before, self.pipeline.engine.progress().totals)
                 self.settings, self._next = self._next, None
-                self.pipeline = self._build(self.settings, freshen=self._freshen)
+                self.pipeline = self._build(self._pinned(self.settings), freshen=self._freshen)
                 await self.pipeline.open()
         finally:
             looking.cancel()
@@ -209,13 +209,18 @@ class EngineHost:
         Raises:
             ConfigError, SinkError: it does not.
         """
-        sink = self._make_sink(settings)
-        try:
-            await sink.open()
-        finally:
-            await sink.close()
+        for sink in self._make_sinks(self._pinned(settings)):
+            try:
+                await sink.open()
+            finally:
+                await sink.close()
         self._next = settings
         self.pipeline.engine.drain()
+
+    def _pinned(self, settings: "Settings") -> "Settings":
+        """What a new pipeline takes: processors and archive stay as they were when the service started."""
+        first = self._first
+        return settings.model_copy(update={"processing": first.processing, "archive": first.archive})
 
     async def _try_again(self, settings: "Settings") -> None:
         while True:
@@ -246,6 +251,10 @@ class EngineHost:
                 run.result()
         finally:
             await pipeline.close()
+
+
+def _alone(make_sink: MakeSink) -> Callable[["Settings"], Sequence[Sink]]:
+    return lambda settings: [make_sink(settings)]
 
 
 def _complain(task: "asyncio.Task[None]") -> None:

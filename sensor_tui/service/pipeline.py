@@ -3,24 +3,31 @@
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from sensor_tui.errors import UsageError
+from sensor_tui.errors import ConfigError, UsageError
 from sensor_tui.model.clock import Clock
 from sensor_tui.model.source import FeedStatus
 from sensor_tui.service.dry import DrySink
 from sensor_tui.service.request import SyncRequest
-from sensor_tui.sync.contract import Feed, Sink, Source
+from sensor_tui.sync.aggregate import Aggregation
+from sensor_tui.sync.contract import Feed, Outlet, Sink, Source, Wish
 from sensor_tui.sync.encode import Freshen
 from sensor_tui.sync.engine import Engine, EngineOptions
 from sensor_tui.sync.registry import connector
+from sensor_tui.sync.stage import Stage
 
 if TYPE_CHECKING:
     from sensor_tui.config import Settings
     from sensor_tui.storage.store import SqliteStore
+    from sensor_tui.sync.sources.sqlite import SqliteFeed
 
 SINK: Final = "cosmos"
+ANOMALIES: Final = "anomalies"
+AGGREGATE: Final = "Aggregate"
+ANOMALY: Final = "Anomaly"
 
 _MOST_IN_FLIGHT: Final = 20_000
 _LEAST_IN_FLIGHT: Final = 2_000
@@ -115,7 +122,8 @@ def build_pipeline(
     from sensor_tui.storage.store import SqliteStore
 
     check_request(request)
-    sink = _sink(settings, request, clock)
+    outlets = outlets_of(settings, request, clock)
+    processing = processing_of(settings, freshen)
     store = SqliteStore(
         request.root,
         clock=clock,
@@ -127,8 +135,19 @@ def build_pipeline(
         left_to=left_to,
     )
     make_source = connector("source", "sqlite")
-    source = WatchedSource(make_source(store, [sink.name], dry=request.dry_run))
-    engine = Engine(source, [sink], clock=clock, options=engine_options(settings), freshen=freshen)
+    options = {} if processing.aggregation is None else {"make_feed": _holding(processing.aggregation, clock)}
+    names = [outlet.sink.name for outlet in outlets]
+    source = WatchedSource(make_source(store, names, dry=request.dry_run, **options))
+    engine = Engine(
+        source,
+        outlets,
+        clock=clock,
+        options=engine_options(settings),
+        freshen=freshen,
+        stages=processing.stages,
+        aggregation=processing.aggregation,
+    )
+    engine.notices += processing.notices
     return Pipeline(request, store, source, engine)
 
 
@@ -183,6 +202,103 @@ def engine_options(settings: "Settings") -> EngineOptions:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Processing:
+    """What is done to readings: the stages before the aggregation, and the aggregation where there is one."""
+
+    stages: Sequence[Stage] = ()
+    aggregation: Aggregation | None = None
+    notices: Sequence[str] = ()
+
+
+def processing_of(settings: "Settings", freshen: Freshen | None = None) -> Processing:
+    """The processors of the configuration, in its order.
+
+    Anomaly after Aggregate looks at the documents of windows. Schematize and Sanitize are about readings, and
+    come before the aggregation wherever they stand.
+
+    Raises:
+        ConfigError: a processor is configured with values that cannot be used.
+    """
+    processors = settings.processing.processors
+    if not processors:
+        return Processing()
+    from sensor_tui.service.stages import stages_of
+
+    stages = stages_of(settings)
+    if AGGREGATE not in processors:
+        return Processing(stages)
+    later = processors[processors.index(AGGREGATE) + 1 :]
+    before = [stage for stage in stages if stage.name != ANOMALY or ANOMALY not in later]
+    after = [stage for stage in stages if stage.name == ANOMALY and ANOMALY in later]
+    moved = [name for name in later if name != ANOMALY]
+    given = settings.processing.aggregation
+    aggregation = Aggregation(
+        seconds=given.window,
+        lateness=given.lateness,
+        quiet=given.quiet,
+        after=after,
+        ruled=any(stage.name == ANOMALY for stage in before),
+        salt=b"" if freshen is None else freshen.salt,
+    )
+    notices = [f"{name} works on readings: it is done before Aggregate" for name in moved]
+    return Processing(before, aggregation, notices)
+
+
+def outlets_of(settings: "Settings", request: SyncRequest, clock: Clock) -> list[Outlet]:
+    """Every sink of the configuration with what it is to have, not yet opened; dry ones for a dry run.
+
+    Raises:
+        ConfigError: a sink lacks what it needs, or has values that cannot be used.
+    """
+    outlets: list[Outlet] = []
+    if request.dry_run:
+        field = settings.cosmos.partition_key.removeprefix("/")
+        names = [SINK, ANOMALIES] if routes_anomalies(settings) else [SINK]
+        cosmos: Sequence[Sink] = [DrySink(name, field) for name in names]
+    else:
+        cosmos = cosmos_sinks(settings, clock)
+    wishes = [Wish.ORDINARY, Wish.ANOMALOUS] if len(cosmos) > 1 else [Wish.EVERYTHING]
+    outlets += [Outlet(sink, wish) for sink, wish in zip(cosmos, wishes, strict=True)]
+    if settings.archive.path is not None:
+        from sensor_tui.service.archive import archive_sink
+
+        archive = archive_sink(settings, clock)
+        if archive is not None:
+            wish = Wish.RAW if settings.archive.what == "raw" else Wish.EVERYTHING
+            sink = DrySink(archive.name, archive.key_field) if request.dry_run else archive
+            outlets.append(Outlet(sink, wish, metered=False))
+    return outlets
+
+
+def routes_anomalies(settings: "Settings") -> bool:
+    """Whether anomalous readings go to a container of their own."""
+    processing = settings.processing
+    return ANOMALY in processing.processors and processing.anomaly.action == "route"
+
+
+def cosmos_sinks(settings: "Settings", clock: Clock) -> list[Sink]:
+    """The Cosmos DB sinks of the configuration, not yet opened: readings, then anomalous ones.
+
+    Raises:
+        ConfigError: endpoint or key are missing or cannot be used, or both are the same container.
+    """
+    sinks = [cosmos_sink(settings, clock)]
+    if routes_anomalies(settings):
+        from sensor_tui.service.cosmos_options import cosmos_options
+
+        container = settings.processing.anomaly.container
+        if container == settings.cosmos.container:
+            raise ConfigError(
+                f"Anomalous readings would go to the container of all others, {container}",
+                fix="Name another in processing.anomaly.container, or set processing.anomaly.action: flag",
+            )
+        sink: Sink = connector("sink", SINK)(replace(cosmos_options(settings), container=container), clock)
+        sink.name = ANOMALIES
+        sinks.append(sink)
+    return sinks
+
+
 def cosmos_sink(settings: "Settings", clock: Clock) -> Sink:
     """The Cosmos DB sink of the configuration, not yet opened.
 
@@ -195,7 +311,7 @@ def cosmos_sink(settings: "Settings", clock: Clock) -> Sink:
     return sink
 
 
-def _sink(settings: "Settings", request: SyncRequest, clock: Clock) -> Sink:
-    if request.dry_run:
-        return DrySink(SINK, settings.cosmos.partition_key.removeprefix("/"))
-    return cosmos_sink(settings, clock)
+def _holding(aggregation: Aggregation, clock: Clock) -> "Callable[..., SqliteFeed]":
+    from sensor_tui.sync.aggregate_feed import HoldingFeed
+
+    return partial(HoldingFeed, aggregation=aggregation, clock=clock)

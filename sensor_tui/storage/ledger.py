@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sensor_tui.model.source import DeadLetter
-from sensor_tui.storage.history import History
+from sensor_tui.storage.aggregates import WINDOW_TABLES, Aggregates, forget_windows, note_settled
 
 RowFact = tuple[int, Any]
 """Row id and raw time of one row."""
@@ -36,7 +36,7 @@ class StoredLetter:
     letter: DeadLetter
 
 
-class Ledger(History):
+class Ledger(Aggregates):
     """Files, positions, dead letters, rewinds; every method raises StorageError where it cannot be used."""
 
     async def files(self) -> list[FileRecord]:
@@ -63,11 +63,13 @@ class Ledger(History):
             for old, new in moved.items():
                 for table in ("positions", "rewinds", "files"):
                     await db.execute(f"DELETE FROM {table} WHERE path = ?", (new,))
-                for table in ("positions", "rewinds", "files", "dead_letters"):
+                await forget_windows(db, [(new,)])
+                for table in ("positions", "rewinds", "files", "dead_letters", *WINDOW_TABLES):
                     await db.execute(f"UPDATE OR REPLACE {table} SET path = ? WHERE path = ?", (new, old))
             paths = [(path,) for path in started_again]
             await db.executemany("DELETE FROM positions WHERE path = ?", paths)
             await db.executemany("DELETE FROM rewinds WHERE path = ?", paths)
+            await forget_windows(db, paths)
             await db.executemany(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -98,6 +100,10 @@ class Ledger(History):
                 [(path, sink, row_id) for (path, sink), row_id in positions.items()],
             )
             await db.executemany(
+                "DELETE FROM intents WHERE path = ? AND document = x'' AND last_id <= ?",
+                [(path, row_id) for (path, _), row_id in positions.items()],
+            )
+            await db.executemany(
                 "UPDATE files SET anchor_id = ?, anchor_time = ? WHERE path = ?",
                 [(row_id, time, path) for path, (row_id, time) in (anchors or {}).items()],
             )
@@ -108,6 +114,7 @@ class Ledger(History):
             every = [(path,) for path in paths]
             await db.executemany("DELETE FROM positions WHERE path = ?", every)
             await db.executemany("DELETE FROM rewinds WHERE path = ?", every)
+            await forget_windows(db, every)
             await db.executemany(
                 "UPDATE files SET first_id = NULL, first_time = NULL, anchor_id = NULL, anchor_time = NULL"
                 " WHERE path = ?",
@@ -171,9 +178,14 @@ class Ledger(History):
             await db.executemany("DELETE FROM dead_letters WHERE id = ?", [(each,) for each in ids])
             return db.total_changes - before
 
-    async def reopened(self, letters: Sequence[StoredLetter]) -> None:
-        """Drop letters whose rows are open again, and ask for these rows to be read: one transaction."""
+    async def reopened(self, letters: Sequence[StoredLetter], *, marked: bool = True) -> None:
+        """Drop letters whose rows are open again, and ask for these rows to be read: one transaction.
+
+        `marked` says that the file tells which rows after them are closed; otherwise that is noted here.
+        """
         async with self.transaction() as db:
+            if not marked:
+                await note_settled(db, [(each.letter.source, each.letter.row_id) for each in letters])
             await db.executemany(
                 "INSERT INTO rewinds VALUES (?, ?)"
                 " ON CONFLICT (path) DO UPDATE SET row_id = min(row_id, excluded.row_id)",

@@ -10,7 +10,7 @@ from sensor_tui.storage.files import SensorConnection
 from sensor_tui.storage.schema import span_end
 from sensor_tui.storage.tracked import TrackedFile
 
-_MOST_ROLLBACK: Final = 200
+MOST_ROLLBACK: Final = 200
 """Rows in one transaction on a rollback file: 2 to 3 ms with its fsyncs, measured.
 
 A sensor that meets the lock tries again after 1, 2, then 5 ms, as SQLite's busy handler does: what is over
@@ -41,7 +41,7 @@ def chunks(file: TrackedFile, marks: Sequence[Mark]) -> Iterator[Chunk]:
         start = 0
         while start < len(ids):
             left = len(ids) - start
-            most = min(file.marks.limit, _MOST_ROLLBACK) if short else file.marks.limit
+            most = min(file.marks.limit, MOST_ROLLBACK) if short else file.marks.limit
             parts = math.ceil(left / most)
             end = start + math.ceil(left / parts)  # all of a size, not full ones and a rest
             yield Chunk(value, ids[start:end], times[start:end])
@@ -74,14 +74,15 @@ def close_chunk(connection: SensorConnection, file: TrackedFile, chunk: Chunk) -
             "value": value, "count": len(ids),
         }  # fmt: skip
         if _is_dense(ids) and connection.run("mark", schema.mark_run, run) == len(ids):
-            _observe(connection, file, len(ids))
+            observe(connection, file, len(ids))
             return
     connection.list_marks([(row, value, time) for row, time in zip(ids, times, strict=True)])
     connection.run("mark", schema.mark_each)
-    _observe(connection, file, len(ids))
+    observe(connection, file, len(ids))
 
 
-def _observe(connection: SensorConnection, file: TrackedFile, rows: int) -> None:
+def observe(connection: SensorConnection, file: TrackedFile, rows: int) -> None:
+    """Take in how long a transaction over so many rows took."""
     file.marks.observe(rows, connection.cpu)
     file.disk_waits.append(connection.wall - connection.cpu)
 
@@ -104,5 +105,5 @@ def reset_span(connection: SensorConnection, file: TrackedFile, after: int) -> i
         return None
     end = span_end(int(start) - 1, file.marks.limit)
     changed = connection.run("reset", schema.reopen_span, (int(start) - 1, end))
-    _observe(connection, file, changed)
+    observe(connection, file, changed)
     return end

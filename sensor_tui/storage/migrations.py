@@ -47,6 +47,27 @@ MIGRATIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             )""",
         ),
     ),
+    (
+        "aggregated documents",
+        (
+            # `runs`: [first id, last id, first time, last time] of stretches of rows without a gap.
+            """CREATE TABLE intents (
+                id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL, sensor TEXT NOT NULL,
+                city TEXT NOT NULL, seconds REAL NOT NULL, start REAL NOT NULL, part INTEGER NOT NULL,
+                last_id INTEGER NOT NULL, runs BLOB NOT NULL, readings INTEGER NOT NULL, oldest REAL NOT NULL,
+                anomalous INTEGER NOT NULL, document BLOB NOT NULL
+            )""",
+            "CREATE INDEX intents_by_path ON intents (path, id)",
+            """CREATE TABLE windows (
+                path TEXT NOT NULL, sensor TEXT NOT NULL, city TEXT NOT NULL, seconds REAL NOT NULL,
+                start REAL NOT NULL, parts INTEGER NOT NULL, PRIMARY KEY (path, sensor, city, seconds, start)
+            ) WITHOUT ROWID""",
+            """CREATE TABLE closings (
+                path TEXT NOT NULL, sensor TEXT NOT NULL, city TEXT NOT NULL, seconds REAL NOT NULL,
+                through REAL NOT NULL, beyond INTEGER NOT NULL, PRIMARY KEY (path, sensor, city, seconds)
+            ) WITHOUT ROWID""",
+        ),
+    ),
 )
 
 _RECORDS: Final = """CREATE TABLE IF NOT EXISTS migrations (

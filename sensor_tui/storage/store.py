@@ -12,10 +12,21 @@ from typing import Final, TypeVar
 from sensor_tui.errors import SourceFileError, StorageError
 from sensor_tui.model.clock import Clock
 from sensor_tui.model.reading import Batch
-from sensor_tui.model.source import DeadLetter, Mark, Peek, Scan, SourceFile
+from sensor_tui.model.source import (
+    DeadLetter,
+    HeldRows,
+    Intent,
+    Mark,
+    Peek,
+    Scan,
+    SensorKey,
+    SourceFile,
+    Tracking,
+)
 from sensor_tui.storage.counting import OpenCounts
 from sensor_tui.storage.discovery import Tree
 from sensor_tui.storage.files import FileDamaged, Observer, SensorConnection, is_read_only
+from sensor_tui.storage.held import close_stretch, joined
 from sensor_tui.storage.ledger import Ledger, StoredLetter
 from sensor_tui.storage.ledger_db import state_folder
 from sensor_tui.storage.locks import Owner, Ownership
@@ -188,6 +199,38 @@ class SqliteStore:
             if file.read_only:
                 return
 
+    async def close_held(self, key: str, held: Sequence[HeldRows], value: Tracking) -> bool:
+        stretches = [(run, rows) for rows in held for run in rows.runs]
+        if not stretches:
+            return True
+        file = self._file(key)
+        if file.source is None or not file.source.marks:
+            return False
+        for stretch in joined(file, stretches):
+            file.counts.forget(stretch.run.first - 1, stretch.run.last)
+            await self._write(file, partial(close_stretch, file=file, stretch=stretch, value=value))
+            if file.read_only:
+                return False
+        return True
+
+    async def intents(self, key: str) -> Sequence[Intent]:
+        return await self.ledger.intents(key)
+
+    async def closings(self, key: str, seconds: float) -> Mapping[SensorKey, float]:
+        return await self.ledger.closings(key, seconds)
+
+    async def parts(self, key: str, sensor: SensorKey, seconds: float, start: float) -> int:
+        return await self.ledger.parts(key, sensor, seconds, start)
+
+    async def intend(self, key: str, intents: Sequence[Intent], closings: Mapping[SensorKey, float]) -> None:
+        await self.ledger.intend(key, intents, closings)
+
+    async def fulfil(self, intents: Sequence[Intent], *, keep: bool) -> None:
+        await self.ledger.fulfil(intents, keep=keep)
+
+    async def start_windows_again(self, key: str) -> None:
+        await self.ledger.start_windows_again(key)
+
     async def positions(self, key: str) -> Mapping[str, int]:
         return await self.ledger.positions(key)
 
@@ -229,14 +272,15 @@ class SqliteStore:
         for source, letters in by_source.items():
             try:
                 file = self._file(source)
-                if file.source is not None and file.source.marks:
+                marked = file.source is not None and file.source.marks
+                if marked:
                     for letter in letters:
                         await self._write(file, partial(reopen_row, row_id=letter.letter.row_id))
                     file.counts = OpenCounts()
             except SourceFileError as error:
                 problems[source] = str(error)
                 continue
-            await self.ledger.reopened(letters)
+            await self.ledger.reopened(letters, marked=marked)
             done += len(letters)
         return Reopened(done, problems)
 

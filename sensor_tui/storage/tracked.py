@@ -76,6 +76,8 @@ class TrackedFile:
     """Row id and raw time of a row read lately: the same row must carry the same time."""
     newest_seen: int = 0
     """Largest row id ever met."""
+    oldest_seen: int = 1
+    """Smallest row id when the file was last looked at; rows before it may have been pruned."""
     restarted: bool = False
     """Row ids began again, and nobody has asked from the start yet."""
     restart_saved: bool = False

@@ -82,6 +82,7 @@ def _copy_windows(connection: SensorConnection, file: TrackedFile, after: int, l
             if ends.restarted:
                 return _start_again(file, after)
             file.newest_seen = last = ends.last
+            file.oldest_seen = ends.first
             at, fresh = max(at, ends.first - 1), True
         if at >= last:
             break
@@ -133,7 +134,8 @@ def _copy_window(connection: SensorConnection, file: TrackedFile, ids: Step, lim
 
 def _most_rows(file: TrackedFile) -> int:
     """How many rows of average size make a window, since one of large rows would fill the memory."""
-    return max(1, _WINDOW_BYTES * max(1, file.newest_seen) // max(1, file.size))
+    rows = max(1, file.newest_seen - file.oldest_seen + 1)
+    return max(1, _WINDOW_BYTES * rows // max(1, file.size))
 
 
 def _start_again(file: TrackedFile, after: int) -> Copied:
@@ -199,7 +201,7 @@ def peek_at(connection: SensorConnection, file: TrackedFile, after: int) -> Peek
     asked_from_start = after == 0
     if file.restarted:
         after = 0
-    file.newest_seen = ends.last
+    file.newest_seen, file.oldest_seen = ends.last, ends.first
     make_index(connection, file, ends)
     file.counts.drop_below(max(after + 1, ends.first))
     if not count_open(connection, file, after, ends.last):

@@ -15,7 +15,17 @@ from enum import Enum
 from typing import Any, Protocol
 
 from sensor_tui.model.reading import Batch
-from sensor_tui.model.source import DeadLetter, FeedStatus, Mark, Peek, Scan
+from sensor_tui.model.source import (
+    DeadLetter,
+    FeedStatus,
+    HeldRows,
+    Intent,
+    Mark,
+    Peek,
+    Scan,
+    SensorKey,
+    Tracking,
+)
 
 
 class Verdict(Enum):
@@ -164,6 +174,27 @@ class Sink(Protocol):
         ...
 
 
+class Wish(Enum):
+    """Which readings an outlet is meant to have."""
+
+    EVERYTHING = "everything"
+    ORDINARY = "ordinary"
+    """All but those that a rule found anomalous."""
+    ANOMALOUS = "anomalous"
+    """Those that a rule found anomalous."""
+    RAW = "raw"
+    """Everything, as it was before the stages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A sink, what it is meant to have, and whether its costs count against the budget and in the totals."""
+
+    sink: Sink
+    wish: Wish = Wish.EVERYTHING
+    metered: bool = True
+
+
 class Missing(Enum):
     """The value of a key field that a document does not have."""
 
@@ -181,6 +212,10 @@ class Settlement:
     accepted: Sequence[int]
     dead: Sequence[DeadLetter]
     """Dead letters, ascending by row id; committed before any row is closed."""
+    held: Any = None
+    """What the aggregation made of the positions that are neither: they wait for their window."""
+    complete: bool = True
+    """Nothing of the batch is under way any more."""
 
 
 class Feed(Protocol):
@@ -200,6 +235,10 @@ class Feed(Protocol):
         Raises:
             StorageError: nothing was closed; the engine tries again.
         """
+        ...
+
+    def abandon(self, batches: Sequence[Batch]) -> None:
+        """The engine stops trying to settle these; what was not recorded is read again some other time."""
         ...
 
 
@@ -290,4 +329,64 @@ class ReadingStore(Protocol):
 
     async def rewinds(self) -> Mapping[str, int]:
         """Take the requests to read again from a row id on, per file key (made by a retry)."""
+        ...
+
+    async def intents(self, key: str) -> Sequence[Intent]:
+        """Aggregated documents of a file whose rows are not all closed yet, oldest first.
+
+        Raises:
+            StorageError: the ledger cannot be read.
+        """
+        ...
+
+    async def closings(self, key: str, seconds: float) -> Mapping[SensorKey, float]:
+        """End of the last window that was closed, per sensor, for windows of that many seconds.
+
+        Raises:
+            StorageError: the ledger cannot be read.
+        """
+        ...
+
+    async def parts(self, key: str, sensor: SensorKey, seconds: float, start: float) -> int:
+        """Number of parts that a window has by now; 0 where it has none.
+
+        Raises:
+            StorageError: the ledger cannot be read.
+        """
+        ...
+
+    async def intend(self, key: str, intents: Sequence[Intent], closings: Mapping[SensorKey, float]) -> None:
+        """Commit what is about to be sent, and the ends of the windows closed by it; numbers the intents.
+
+        Raises:
+            StorageError: the ledger cannot be written; nothing may be sent.
+        """
+        ...
+
+    async def fulfil(self, intents: Sequence[Intent], *, keep: bool) -> None:
+        """Every sink has these and their rows are closed: forget them.
+
+        With `keep`, where rows cannot be closed, their ranges are kept until the position is past them.
+
+        Raises:
+            StorageError: the ledger cannot be written.
+        """
+        ...
+
+    async def start_windows_again(self, key: str) -> None:
+        """The file's row ids began again: no row range holds, no window of it is closed.
+
+        Raises:
+            StorageError: the ledger cannot be written.
+        """
+        ...
+
+    async def close_held(self, key: str, held: Sequence[HeldRows], value: Tracking) -> bool:
+        """Mark rows known by their ends only; those that are not what was read stay as they are.
+
+        False where the file takes no marks.
+
+        Raises:
+            SourceFileError: as `peek`.
+        """
         ...

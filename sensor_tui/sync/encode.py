@@ -1,8 +1,8 @@
 """Rows to documents: each reading is turned into JSON once, for every sink."""
 
 import struct
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -23,6 +23,7 @@ from sensor_tui.model.reading import (
     utc_text,
 )
 from sensor_tui.sync.contract import MISSING
+from sensor_tui.sync.stage import RAW, Staged
 
 _FULL_ISO: Final = len("2025-08-01T00:00:00.000000+00:00")
 _MINUTES_KEPT: Final = 10_000
@@ -42,6 +43,13 @@ class Encoded:
     unusable: dict[int, str] = field(default_factory=dict)
 
 
+def part_of(encoded: Encoded, positions: Collection[int]) -> Encoded:
+    """Only the documents at these positions, in their places."""
+    every = range(len(encoded.bodies))
+    bodies = [encoded.bodies[index] if index in positions else None for index in every]
+    return Encoded(bodies, encoded.keys, one_key=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Freshen:
     """Development mode: documents get ids no run had before and the time of this one."""
@@ -57,10 +65,25 @@ class Encoder:
     per combination of values and joined to the encoded rest (measured: a quarter of the cost).
     """
 
-    def __init__(self, key_field: str | None, *, stage: str = "Raw", freshen: Freshen | None = None) -> None:
+    def __init__(self, key_field: str | None, *, stage: str = RAW, freshen: Freshen | None = None) -> None:
         self._key_field = key_field
         self._stage = stage
         self._freshen = freshen
+
+    def encode_staged(self, staged: Staged) -> Encoded:
+        """Documents of what the stages left; rejected rows become none, and are not said to be unusable."""
+        self._stage = staged.stage
+        batch, rejected = staged.batch, staged.rejected
+        if not rejected:
+            return self.encode(batch)
+        kept = [index for index in range(len(batch.rows)) if index not in rejected]
+        encoded = self.encode(replace(batch, rows=[batch.rows[index] for index in kept]))
+        bodies: list[bytes | None] = [None] * len(batch.rows)
+        keys: list[object] = [MISSING] * len(batch.rows)
+        for index, body, key in zip(kept, encoded.bodies, encoded.keys, strict=True):
+            bodies[index], keys[index] = body, key
+        unusable = {kept[index]: reason for index, reason in encoded.unusable.items()}
+        return Encoded(bodies, keys, one_key=False, unusable=unusable)
 
     def encode(self, batch: Batch) -> Encoded:
         """Documents of the batch's rows, in their order."""
@@ -103,6 +126,7 @@ class Encoder:
             document = {name: value for name, value in document.items() if value is not None}
         raw = None if split.time is None else row[split.time]
         freshen = self._freshen
+        shown = None if split.timed else document.get("timestamp", MISSING)
         if freshen is None:
             document["timestamp"] = _iso_utc(raw)
             document["id"] = _identify(constant.head, raw, row[0])
@@ -110,6 +134,8 @@ class Encoder:
             utc_text(raw)
             document["timestamp"] = utc_text(freshen.now())
             document["id"] = _identify(constant.head, raw, row[0], freshen.salt)
+        if shown is not None:
+            _show_time(document, shown)
         try:
             body = dumps(document)
         except (TypeError, ValueError) as error:
@@ -128,13 +154,16 @@ class Encoder:
     def _constant(self, split: "_Split", values: Row, batch: Batch) -> "_Constant":
         schema = batch.schema
         named = dict(zip(split.constant_columns, values, strict=True))
-        sensor_id = _sensor_id(None if schema.sensor_id is None else named[schema.sensor_id])
+        sensor_id = sensor_id_of(None if schema.sensor_id is None else named[schema.sensor_id])
         location = None if schema.location is None else named[schema.location]
-        document = {schema.fields[i]: value for i, value in named.items() if value is not None}
-        document["sensorId"] = sensor_id
+        fields = [schema.fields[i] for i in split.constant_columns]
+        document = {
+            name: value for name, value in zip(fields, values, strict=True) if value is not None and name
+        }
+        if schema.sensor_id is None or schema.fields[schema.sensor_id]:
+            document["sensorId"] = sensor_id
         document["city"] = city_of(location, batch.city)
         document["processingStage"] = self._stage
-        fields = [schema.fields[i] for i in split.constant_columns]
         try:
             body = dumps(document)
         except (TypeError, ValueError) as error:
@@ -161,6 +190,8 @@ class _Split:
 
     schema: ReadingSchema
     time: int | None
+    timed: bool
+    """Documents show the time of the row; otherwise a stage hid it, and may have put another in its place."""
     certain: bool
     """The constant columns are known to be so in every row."""
     constant_columns: tuple[int, ...]
@@ -182,16 +213,29 @@ def _split(batch: Batch) -> _Split:
 
 @lru_cache(maxsize=256)
 def _split_at(schema: ReadingSchema, constant: tuple[int, ...], *, certain: bool) -> _Split:
-    varying = tuple(i for i in range(len(schema.columns)) if i not in constant and i != schema.timestamp)
+    varying = tuple(
+        i
+        for i in range(len(schema.columns))
+        if i not in constant and i != schema.timestamp and schema.fields[i]
+    )
     return _Split(
         schema,
         schema.timestamp,
+        schema.timestamp is None or bool(schema.fields[schema.timestamp]),
         certain,
         constant,
         _getter(constant),
         tuple(schema.fields[i] for i in varying),
         _getter(varying),
     )
+
+
+def _show_time(document: dict[str, Any], shown: object) -> None:
+    """Give a document the time that a stage put in place of the row's, or none."""
+    if shown is MISSING:
+        del document["timestamp"]
+    else:
+        document["timestamp"] = shown
 
 
 def _getter(indexes: tuple[int, ...]) -> Callable[[Row], Row]:
@@ -245,7 +289,12 @@ def _remember_minute(minute: str, start: str) -> str:
     return start
 
 
-def _sensor_id(value: object) -> str:
+def sensor_id_of(value: object) -> str:
+    """The sensor id that documents carry.
+
+    Raises:
+        UnusableReading: there is none.
+    """
     if isinstance(value, str) and value:
         return value
     if isinstance(value, (int, float)):
@@ -268,5 +317,5 @@ def _why_not_json(fields: Sequence[str], values: Row, error: Exception) -> str:
 
 def _refuse_infinities(fields: Sequence[str], values: Row) -> None:
     for name, value in zip(fields, values, strict=True):
-        if isinstance(value, float) and value - value != 0:
+        if name and isinstance(value, float) and value - value != 0:
             raise UnusableReading(f"{name}: infinity or not a number")

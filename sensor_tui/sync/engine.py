@@ -4,19 +4,21 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sensor_tui.errors import SinkError, SinkUnreachable, SourceFileError, StorageError
 from sensor_tui.model.clock import Clock
 from sensor_tui.model.progress import EngineState, Progress
-from sensor_tui.sync.contract import Feed, Sink, Source
-from sensor_tui.sync.encode import Encoder, Freshen
+from sensor_tui.sync.aggregate import Aggregation
+from sensor_tui.sync.contract import Feed, Outlet, Sink, Source
+from sensor_tui.sync.encode import Freshen
 from sensor_tui.sync.flow import Flow
 from sensor_tui.sync.letters import make_letter
+from sensor_tui.sync.outlets import Outlets
 from sensor_tui.sync.pacing import Budget
 from sensor_tui.sync.progress import Meter
 from sensor_tui.sync.runner import SinkRunner
-from sensor_tui.sync.window import Window
+from sensor_tui.sync.stage import Stage
 
 log = logging.getLogger(__name__)
 
@@ -47,35 +49,48 @@ class Engine:
     def __init__(
         self,
         source: Source,
-        sinks: Sequence[Sink],
+        sinks: Sequence[Sink | Outlet],
         *,
         clock: Clock,
         options: EngineOptions | None = None,
         freshen: Freshen | None = None,
+        stages: Sequence[Stage] = (),
+        aggregation: Aggregation | None = None,
     ) -> None:
+        """`stages` are those before the aggregation; the source's feeds must have the same aggregation."""
         self.options = options or EngineOptions()
         self.meter = Meter(clock)
         self.notices: list[str] = []
         """Lines worth telling a person, from the sinks as they opened."""
         self._clock = clock
         self._source = source
-        self._budgets = [Budget(self.options.max_ru_per_second) for _ in sinks]
+        self._aggregation = aggregation
+        self._budget = Budget(self.options.max_ru_per_second)
+        self._beside = Meter(clock)
+        """What sinks count that are not metered: an archive has every reading once more."""
         self._flow = Flow(clock, max_in_flight=self.options.max_in_flight, max_bytes=self.options.max_bytes)
+        outlets = [each if isinstance(each, Outlet) else Outlet(each) for each in sinks]
         self._runners = [
             SinkRunner(
-                sink,
+                outlet.sink,
                 clock=clock,
-                meter=self.meter,
-                budget=budget,
+                meter=self.meter if outlet.metered else self._beside,
+                # one budget: containers of one account share what a second may cost
+                budget=self._budget if outlet.metered else Budget(None),
                 on_done=self._flow.done,
                 letter=lambda *args: make_letter(*args, at=clock.now()),
             )
-            for sink, budget in zip(sinks, self._budgets, strict=True)
+            for outlet in outlets
         ]
-        self._names = [sink.name for sink in sinks]
-        self._encoders = {
-            field: Encoder(field, freshen=freshen) for field in {sink.key_field for sink in sinks}
-        }
+        self._outlets = Outlets(
+            [(outlet.wish, runner) for outlet, runner in zip(outlets, self._runners, strict=True)],
+            self._flow,
+            clock=clock,
+            meter=self.meter,
+            stages=stages,
+            aggregation=aggregation,
+            freshen=freshen,
+        )
         self._drives: dict[str, asyncio.Task[None]] = {}
         self._gate = asyncio.Event()
         self._gate.set()
@@ -93,6 +108,8 @@ class Engine:
             SinkError: not continuous, and the sink cannot be used; what was accepted is settled.
             StorageError: what was sent could not be recorded in the ledger; it is sent again next time.
         """
+        if self._aggregation is not None:
+            self._aggregation.continuous = continuous
         try:
             await self._source.open()
             await self._open_sinks(continuous=continuous)
@@ -131,8 +148,7 @@ class Engine:
     def configure(self, options: EngineOptions) -> None:
         """Take new bounds and times while running."""
         self.options = options
-        for budget in self._budgets:
-            budget.limit = options.max_ru_per_second
+        self._budget.limit = options.max_ru_per_second
         self._flow.configure(options.max_in_flight, options.max_bytes)
         self._wake.set()
 
@@ -144,7 +160,7 @@ class Engine:
         return Progress(
             state=state,
             reason=reason,
-            totals=self.meter.totals(),
+            totals=replace(self.meter.totals(), rejected=self.meter.rejected + self._beside.rejected),
             in_flight=self._flow.rows,
             docs_per_second=docs,
             request_units_per_second=units,
@@ -165,12 +181,15 @@ class Engine:
             simple = EngineState.DRAINING
         if simple is not None:
             return simple, ""
-        for runner in self._runners:
-            if runner.failure is not None:
-                lost = isinstance(runner.failure, SinkUnreachable)
-                return EngineState.UNREACHABLE if lost else EngineState.REFUSED, str(runner.failure)
-            if runner.unreachable_since is not None:
-                return EngineState.UNREACHABLE, runner.unreachable_reason
+        troubled = [runner for runner in self._runners if runner.trouble]
+        if troubled:
+            refused = any(
+                each.failure is not None and not isinstance(each.failure, SinkUnreachable)
+                for each in troubled
+            )
+            several = len(self._runners) > 1
+            said = [f"{each.sink.name}: {each.trouble}" if several else each.trouble for each in troubled]
+            return EngineState.REFUSED if refused else EngineState.UNREACHABLE, "; ".join(said)
         if not self._gate.is_set():
             return EngineState.PAUSED, self._flow.problem
         if not self._started:
@@ -195,7 +214,7 @@ class Engine:
             self._start(feed)
         while self._drives or self._flow.rows:
             self._fail_if_hopeless()
-            if self._draining.is_set():
+            if self._draining.is_set() or self._flow.given_up is not None:
                 return
             self.meter.sample()
             await self._idle(TICK_SECONDS / 4)
@@ -260,8 +279,7 @@ class Engine:
 
     async def _drive(self, feed: Feed) -> None:
         """Read one feed to its end, as fast as there is room for what it gives."""
-        for runner in self._runners:
-            await runner.ready.wait()
+        await self._any_ready()
         while not self._draining.is_set():
             await self._gate.wait()
             room = await self._flow.room(feed.key)
@@ -272,24 +290,26 @@ class Engine:
             except SourceFileError as error:
                 log.debug("%s", error)  # the feed has said it, once
                 return
+            except StorageError as error:
+                self._flow.problem = str(error)
+                if not self._flow.patient:
+                    self._flow.given_up = error
+                log.warning("%s: %s", feed.key, error)
+                return
             if batch is None:
                 return
-            self.meter.read += len(batch.rows)
-            encoded = {field: encoder.encode(batch) for field, encoder in self._encoders.items()}
-            first = next(iter(encoded.values()))
-            size = sum(len(body) for body in first.bodies if body is not None)
-            window = Window(feed, batch, self._names, size)
-            self._flow.begin(window)
-            for index, reason in first.unusable.items():
-                self.meter.rejected += 1
-                for runner in self._runners:
-                    name = runner.sink.name
-                    letter = make_letter(window, index, name, 0, reason, b"", at=self._clock.now())
-                    window.reject(name, index, letter)
-            for runner in self._runners:
-                runner.dispatch(window, encoded[runner.sink.key_field])
-            if window.remaining == 0:
-                self._flow.done(window)
+            self._outlets.take(feed, batch)
+
+    async def _any_ready(self) -> None:
+        """Wait until a sink has been opened; the others get what is theirs when they are."""
+        if any(runner.ready.is_set() for runner in self._runners):
+            return
+        waiting = [asyncio.ensure_future(runner.ready.wait()) for runner in self._runners]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
 
     async def _finish(self) -> None:
         """Wait for what is under way, for at most the drain time."""

@@ -110,7 +110,7 @@ class Flow:
         await asyncio.gather(*late, return_exceptions=True)
         for flow in self._feeds.values():
             left = [window.settlement() for window in flow.windows]
-            some = [settlement for settlement in left if settlement.accepted or settlement.dead]
+            some = [each for each in left if each.accepted or each.dead or each.held is not None]
             for settlement in some if flow.feed.alive else ():
                 try:
                     await flow.feed.settle([settlement])
@@ -132,6 +132,7 @@ class Flow:
                     continue
                 if not isinstance(error, SourceFileError):
                     self.given_up = error
+                flow.feed.abandon([window.batch for window in windows])
             else:
                 attempt = 0
                 self.problem = ""

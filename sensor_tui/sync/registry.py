@@ -16,7 +16,10 @@ Kind = Literal["source", "sink"]
 
 _OURS: Final[Mapping[Kind, Mapping[str, str]]] = {
     "source": {"sqlite": "sensor_tui.sync.sources.sqlite:SqliteSource"},
-    "sink": {"cosmos": "sensor_tui.sync.sinks.cosmos.sink:CosmosSink"},
+    "sink": {
+        "cosmos": "sensor_tui.sync.sinks.cosmos.sink:CosmosSink",
+        "archive": "sensor_tui.sync.sinks.archive.sink:ArchiveSink",
+    },
 }
 
 

@@ -63,6 +63,15 @@ class SinkRunner:
         self._on_done = on_done
         self._letter = letter
         self._reopening: asyncio.Task[None] | None = None
+        self._early: list[tuple[Window, Encoded]] = []
+        """What was given to it before it was opened, and routes could be asked for."""
+
+    @property
+    def trouble(self) -> str:
+        """Why it takes nothing now; empty while it does."""
+        if self.failure is not None:
+            return str(self.failure)
+        return "" if self.unreachable_since is None else self.unreachable_reason
 
     async def open(self) -> Sequence[str]:
         """Open the sink once; lines worth telling.
@@ -78,6 +87,9 @@ class SinkRunner:
         self.failure = None
         self.unreachable_since = None
         self.ready.set()
+        early, self._early = self._early, []
+        for window, encoded in early:
+            self.dispatch(window, encoded)
         self.dispatcher.open = True
         self.dispatcher.pump_all()
         return notices
@@ -93,7 +105,10 @@ class SinkRunner:
         await self.sink.close()
 
     def dispatch(self, window: Window, encoded: Encoded) -> None:
-        """Queue a window's documents on their lanes."""
+        """Queue a window's documents on their lanes; before the sink was opened, keep them until then."""
+        if not self.ready.is_set():
+            self._early.append((window, encoded))
+            return
         bodies = encoded.bodies
         if encoded.one_key:
             self._enqueue(window, encoded.keys[0], range(len(bodies)), bodies)  # type: ignore[arg-type]

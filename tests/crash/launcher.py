@@ -2,8 +2,9 @@
 
 The product has no switches for this: functions of it are wrapped from outside, and nothing they do is
 changed. Variables: `CRASH_NOTES` names a file for the notes, `CRASH_WINDOW` the window to die in (`b`, `c`
-or `d`, as DESIGN 11 lists them; `a` is made at the endpoint), `CRASH_PASSES` how many chances to let pass
-before, `CRASH_REPORT` a file that says what was under way.
+or `d`, as DESIGN 11 lists them; `a` is made at the endpoint; those of aggregated documents are in
+`wrap_aggregates`), `CRASH_PASSES` how many chances to let pass before, `CRASH_REPORT` a file that says what
+was under way.
 
 Window c has two ways. In a file with a write-ahead log, and where the other way cannot be had, the marks
 are made in a transaction that is killed before its COMMIT. In a file with a rollback journal the process
@@ -27,10 +28,11 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from sensor_tui.cli.main import main
-from sensor_tui.model.source import DeadLetter, Mark, Tracking
+from sensor_tui.model.source import DeadLetter, HeldRows, Intent, Mark, Tracking
 from sensor_tui.storage.files import SensorConnection
 from sensor_tui.storage.ledger import Ledger
 from sensor_tui.storage.store import SqliteStore
+from sensor_tui.sync.aggregate_feed import HoldingFeed
 from sensor_tui.sync.contract import Settlement
 from sensor_tui.sync.sinks.cosmos.sink import CosmosSink
 from sensor_tui.sync.sources.sqlite import SqliteFeed
@@ -157,11 +159,61 @@ def wrap(notes: Notes, executioner: Executioner) -> None:
                 die_marking(self, lambda: run(self, purpose, sql, values), values, executioner)
             return run(self, purpose, sql, values)
 
+    wrap_aggregates(executioner)
     replace(CosmosSink, "send", noted_send)
     replace(SqliteFeed, "settle", noted_settle)
     replace(Ledger, "bury", noted_bury)
     replace(SqliteStore, "close_rows", noted_close_rows)
     replace(SensorConnection, "run", noted_run)
+
+
+def wrap_aggregates(executioner: Executioner) -> None:
+    """The windows that only aggregated documents have; the names are those of `tests.crash.aggregates`."""
+    intend, close_held, fulfil = SqliteStore.intend, SqliteStore.close_held, SqliteStore.fulfil
+    close = HoldingFeed._close
+
+    @functools.wraps(intend)
+    async def noted_intend(self: SqliteStore, key: str, intents: Sequence[Intent], closings: Any) -> None:
+        if executioner.is_due("before intent"):
+            executioner.testify(documents=_facts(intents))
+            executioner.kill()
+        await intend(self, key, intents, closings)
+        if executioner.is_due("unsent"):
+            executioner.testify(documents=_facts(intents))
+            executioner.kill()
+
+    @functools.wraps(close)
+    async def noted_close(self: HoldingFeed, intents: Sequence[Intent], value: Tracking) -> None:
+        if intents and executioner.is_due("unmarked"):
+            executioner.testify(documents=_facts(intents))
+            executioner.kill()
+        await close(self, intents, value)
+
+    @functools.wraps(close_held)
+    async def noted_close_held(
+        self: SqliteStore, key: str, held: Sequence[HeldRows], value: Tracking
+    ) -> bool:
+        if len(held) > 1 and executioner.is_due("partly marked"):
+            await close_held(self, key, held[:1], value)
+            executioner.testify(runs=[list(run) for rows in held for run in rows.runs])
+            executioner.kill()
+        return await close_held(self, key, held, value)
+
+    @functools.wraps(fulfil)
+    async def noted_fulfil(self: SqliteStore, intents: Sequence[Intent], *, keep: bool) -> None:
+        if executioner.is_due("unfulfilled"):
+            executioner.testify(documents=_facts(intents))
+            executioner.kill()
+        await fulfil(self, intents, keep=keep)
+
+    replace(SqliteStore, "intend", noted_intend)
+    replace(SqliteStore, "close_held", noted_close_held)
+    replace(SqliteStore, "fulfil", noted_fulfil)
+    replace(HoldingFeed, "_close", noted_close)
+
+
+def _facts(intents: Sequence[Intent]) -> list[dict[str, Any]]:
+    return [json.loads(intent.document) for intent in intents]
 
 
 def die_marking(

@@ -8,7 +8,7 @@ import orjson
 
 from sensor_tui.errors import StorageError
 from sensor_tui.model.reading import Batch, schema_of
-from sensor_tui.model.source import FeedStatus
+from sensor_tui.model.source import DeadLetter, FeedStatus
 from sensor_tui.sync.contract import Answer, Feed, Health, Limits, Parcel, Route, Settlement
 
 COLUMNS = ("id", "timestamp", "sensor_id", "temperature", "location", "synced")
@@ -32,6 +32,8 @@ class MemoryFeed:
         self.dead: dict[int, str] = {}
         self.reads: list[int] = []
         self.fail_settling = 0
+        self.abandoned = 0
+        self.buried: list[DeadLetter] = []
         self.settling_error = StorageError("the ledger cannot be written: no space left")
         self._schema = schema_of(COLUMNS)
         self._rows = []
@@ -51,6 +53,9 @@ class MemoryFeed:
             return None
         return Batch(self.key, self.city, self._schema, rows, rows[-1][0], self._next < len(self._rows))
 
+    def abandon(self, batches: Sequence[Batch]) -> None:
+        self.abandoned += len(batches)
+
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         if self.fail_settling:
             self.fail_settling -= 1
@@ -59,6 +64,7 @@ class MemoryFeed:
             for letter in settlement.dead:
                 assert letter.row_id not in self.dead, "a dead letter twice"
                 self.dead[letter.row_id] = letter.reason
+                self.buried.append(letter)
             self.settled += [settlement.batch.rows[index][0] for index in settlement.accepted]
 
 

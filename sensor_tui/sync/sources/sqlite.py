@@ -4,7 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from sensor_tui.errors import SourceFileError, StorageError
 from sensor_tui.model.reading import Batch, UnusableReading, epoch_of
@@ -51,6 +51,11 @@ class SqliteFeed:
         self._reading = 0
 
     @property
+    def ready(self) -> bool:
+        """Whether there is something to read now."""
+        return bool(self.unread) and not self.leaving
+
+    @property
     def idle(self) -> bool:
         """Nothing of it is under way."""
         return not self._under
@@ -77,6 +82,7 @@ class SqliteFeed:
         if peek.restarted or peek.max_id < self._cursor:
             if not self.idle:
                 return
+            await self._begin_again()
             self._cursor = self._position = 0
             peek = await self._store.peek(self.key, after=0)
         self.sensor_id = peek.sensor_id or self.sensor_id
@@ -84,6 +90,17 @@ class SqliteFeed:
         self.unread = peek.open_rows
         self._oldest_unread = peek.oldest_open
         self.problem = None
+
+    def end(self) -> None:
+        """It is gone for good, or somebody else's."""
+        self.alive = False
+
+    async def _begin_again(self) -> None:
+        """Row ids began again: what is remembered of rows is void."""
+
+    def _sift(self, batch: Batch) -> Batch:
+        """The batch without rows that are under way already."""
+        return batch
 
     async def rewind(self, row_id: int) -> bool:
         """Read again from this row id on; False while something of it is under way."""
@@ -124,6 +141,7 @@ class SqliteFeed:
         for _ in range(_EMPTY_READS):
             batch = await self._store.read(self.key, after=self._cursor or 0, limit=limit)
             self._cursor = max(self._cursor or 0, batch.through)
+            batch = self._sift(batch)
             if batch.rows:
                 self.unread = max(0, self.unread - len(batch.rows)) if batch.more else 0
                 self._under.append(_Under(batch, _event_time(batch), len(batch.rows)))
@@ -153,14 +171,14 @@ class SqliteFeed:
                     self.fail(error)
                     raise
         self.dead_letters += len(letters)
-        settled = {
-            id(settlement.batch): len(settlement.accepted) + len(settlement.dead)
-            for settlement in settlements
-        }
+        settled = {id(each.batch): _rows_settled(each) for each in settlements}
         for under in self._under:
             under.open -= settled.get(id(under.batch), 0)
         while self._under and not self._under[0].open:
             self._position = self._under.popleft().batch.through
+
+    def abandon(self, batches: Sequence[Batch]) -> None:
+        """They stay under way, and keep the position, until the file is read anew."""
 
     def position(self) -> Mapping[tuple[str, str], int]:
         """Position to save, by (file, sink)."""
@@ -184,13 +202,29 @@ class SqliteFeed:
         )
 
 
+class MakeFeed(Protocol):
+    """Makes the feed of a file."""
+
+    def __call__(
+        self, file: SourceFile, store: ReadingStore, sinks: Sequence[str], *, dry: bool
+    ) -> SqliteFeed: ...
+
+
 class SqliteSource:
     """All sensor files under a root. `dry` reads without recording anything."""
 
     name = "sqlite"
 
-    def __init__(self, store: ReadingStore, sinks: Sequence[str], *, dry: bool = False) -> None:
+    def __init__(
+        self,
+        store: ReadingStore,
+        sinks: Sequence[str],
+        *,
+        dry: bool = False,
+        make_feed: MakeFeed = SqliteFeed,
+    ) -> None:
         self._store = store
+        self._make_feed = make_feed
         self._sinks = tuple(sinks)
         self._dry = dry
         self._feeds: dict[str, SqliteFeed] = {}
@@ -210,14 +244,15 @@ class SqliteSource:
         self._elsewhere = dict(scan.owned_elsewhere)
         for key in scan.gone:
             if (gone := self._feeds.pop(key, None)) is not None:
-                gone.alive = False
+                gone.end()
                 log.warning("%s is gone, with %d readings not sent", key, gone.status().backlog)
         new = any(file.key not in self._feeds for file in scan.changed)
         letters = await self._store.dead_letters() if new else {}
         for file in scan.changed:
             feed = self._feeds.get(file.key)
             if feed is None:
-                feed = self._feeds[file.key] = SqliteFeed(file, self._store, self._sinks, dry=self._dry)
+                feed = self._make_feed(file, self._store, self._sinks, dry=self._dry)
+                self._feeds[file.key] = feed
                 feed.dead_letters = letters.get(file.key, 0)
                 if not file.marks and not self._dry:
                     log.warning(
@@ -232,7 +267,7 @@ class SqliteSource:
         for feed in self._feeds.values():
             if feed.changed:
                 await self._look(feed)
-            if feed.unread and not feed.leaving:
+            if feed.ready:
                 ready.append(feed)
         await self._try_to_save()
         await self._leave(scan.leaving)
@@ -250,7 +285,7 @@ class SqliteSource:
                     feed.leaving, feed.changed = False, True
                     continue
                 del self._feeds[key]
-                feed.alive = False
+                feed.end()
                 self._elsewhere[key] = who
                 log.info("%s is left to %s", key, who)
 
@@ -316,6 +351,13 @@ class SqliteSource:
             feed = self._feeds.get(key)
             if feed is None or await feed.rewind(row_id):
                 del self._rewinds[key]
+
+
+def _rows_settled(settlement: Settlement) -> int:
+    """Readings that are no more under way; those that wait for their window are not."""
+    if settlement.complete:
+        return len(settlement.batch.rows)
+    return len(settlement.accepted) + len(settlement.dead)
 
 
 def _marks(settlement: Settlement) -> list[Mark]:
