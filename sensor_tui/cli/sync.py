@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from sensor_tui.cli.lazy import Command, Session
-from sensor_tui.cli.options import json_option, where_options
+from sensor_tui.cli.options import FOLDER, json_option, where_options
 from sensor_tui.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ REPORT_KEYS: Final = (
         "sensor-tui sync --data-dir data --config cosmos-config.yaml",
         "sensor-tui sync --sqlite data/London/LON_123456/sensor_data.db --json",
         "sensor-tui sync --data-dir data --continuous --interval 30 --max-ru 4000",
+        "sensor-tui sync --data-dir data --archive-path archive --archive-format Parquet",
     ),
 )
 @where_options
@@ -71,6 +72,13 @@ REPORT_KEYS: Final = (
 @click.option("--endpoint", metavar="URL", help="Address of the Cosmos DB account.")
 @click.option("--database", metavar="NAME", help="Database.")
 @click.option("--container", metavar="NAME", help="Container.")
+@click.option(
+    "--archive-path",
+    type=FOLDER,
+    metavar="DIR",
+    help="Keep what is uploaded as files in this folder too, one dataset for each sensor.",
+)
+@click.option("--archive-format", metavar="FORMAT", help="Parquet, CSV or JSON lines. Default: Parquet.")
 @json_option
 @click.pass_obj
 def sync(
@@ -87,6 +95,7 @@ def sync(
     read_only: bool,
     as_json: bool,
     listen: str | None,
+    archive_path: Path | None,
     **options: str | None,
 ) -> int:
     """Upload every open reading to Cosmos DB.
@@ -105,7 +114,7 @@ def sync(
     from sensor_tui.service.loop import run
 
     _check(continuous=continuous, dry_run=dry_run, read_only=read_only, as_json=as_json, listen=listen)
-    ready = prepare(session, config_path, _overrides(state_dir, options))
+    ready = prepare(session, config_path, _overrides(state_dir, archive_path, options))
     say_what_waits(ready.settings)
     request = sync_request(
         ready.settings, data_dir=data_dir, sqlite=sqlite, development=development, dry_run=dry_run
@@ -138,7 +147,9 @@ def _check(*, continuous: bool, dry_run: bool, read_only: bool, as_json: bool, l
         )
 
 
-def _overrides(state_dir: Path | None, options: dict[str, str | None]) -> dict[str, Any]:
+def _overrides(
+    state_dir: Path | None, archive_path: Path | None, options: dict[str, str | None]
+) -> dict[str, Any]:
     """Options as keys of the configuration; None means not given."""
     return {
         "interval": options["interval"],
@@ -147,6 +158,8 @@ def _overrides(state_dir: Path | None, options: dict[str, str | None]) -> dict[s
         "cosmos.endpoint": options["endpoint"],
         "cosmos.database": options["database"],
         "cosmos.container": options["container"],
+        "archive.path": archive_path,
+        "archive.format": options["archive_format"],
         "state_dir": state_dir,
     }
 

@@ -11,6 +11,7 @@ from sensor_tui import __version__
 from sensor_tui.fleet.images_base import ensure_base, fetch_packages, own_python, python_of
 from sensor_tui.fleet.images_context import (
     Item,
+    archives_parquet,
     folder_items,
     installed_items,
     needed,
@@ -70,6 +71,8 @@ def build(address: "DockerAddress", image: str, *, base: str = DEFAULT_BASE, say
 def _packages(client: "DockerClient", base: str, folder: Path, say: Say) -> Iterable[Item]:
     """The packages that the base's Python can use: those installed here, or else fetched ones."""
     theirs, ours, packages = python_of(client, base), own_python(), needed()
+    if not archives_parquet():
+        say("pyarrow is not installed here: the image archives as CSV and JSON lines, not as Parquet")
     if theirs.fits(ours):
         return list(installed_items(packages))
     say(f"{base} has {theirs}, this program runs on {ours}: fetching {len(packages)} packages with pip")

@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
@@ -19,6 +20,8 @@ REQUIREMENTS: Final = (
     "tzdata", "yarl",
 )  # fmt: skip
 """What a sensor or an uploader imports: all that the program needs, but for the dashboard."""
+PARQUET: Final = "pyarrow"
+"""What an uploader archives as Parquet with, where it is installed; its largest libraries stay behind."""
 SPARED: Final = frozenset({"markdown-it-py", "pygments"})
 """What `rich` wants for source code and Markdown, which no command here shows."""
 
@@ -26,7 +29,15 @@ _PRODUCT: Final = Path(__file__).resolve().parents[1]
 _LEFT_OUT: Final = frozenset({"app", "web", "_resources"})
 _FIXTURES: Final = ("cities.yaml", "sensor-configs/default.yaml")
 _NOISE: Final = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
-_SOURCES: Final = frozenset({".pyc", ".pyi", ".pyx", ".pxd", ".pxi", ".c", ".h", ".hash"})
+_SOURCES: Final = frozenset({".pyc", ".pyi", ".pyx", ".pxd", ".pxi", ".c", ".cc", ".h", ".hash"})
+_UNUSED_FOLDERS: Final = frozenset({"tests", "include", "includes", "src"})
+_UNUSED_LIBRARIES: Final = re.compile(
+    r"(libarrow_(flight|s3|cuda|python_flight|python_parquet_encryption)"
+    r"|_(flight|s3fs|gcsfs|azurefs|hdfs|orc|substrait|acero|cuda|csv|json|feather|pyarrow_cpp_tests"
+    r"|dataset|dataset_orc|dataset_parquet|dataset_parquet_encryption|parquet_encryption))\..*"
+)
+_DOUBLES: Final = re.compile(r"lib[a-z_]+\.so(\.\d+\.\d+\.\d+)?")
+"""The same library under the names that only compilers look for."""
 _TIME: Final = 315_532_800
 """1980-01-01, the oldest that zip files know."""
 _OWNER: Final = 10001
@@ -52,11 +63,18 @@ class Item:
     owner: int = 0
 
 
-def needed(requirements: Iterable[str] = REQUIREMENTS) -> list[Distribution]:
+def archives_parquet() -> bool:
+    """Whether an image that is built here can archive as Parquet."""
+    return find_spec(PARQUET) is not None
+
+
+def needed(requirements: Iterable[str] | None = None) -> list[Distribution]:
     """The installed packages behind these names, with all that they need in turn, sorted by name.
 
-    Raises ImageError where one is not installed.
+    Without names: all that the image needs. Raises ImageError where one is not installed.
     """
+    if requirements is None:
+        requirements = (*REQUIREMENTS, PARQUET) if archives_parquet() else REQUIREMENTS
     found: dict[str, Distribution] = {}
     waiting = [(name, "") for name in requirements]
     while waiting:
@@ -116,6 +134,16 @@ def _runs(file: PurePosixPath) -> bool:
         and "__pycache__" not in file.parts
         and file.name not in _NOISE
         and file.suffix not in _SOURCES
+        and not (file.parts[0] == PARQUET and _is_unused(file))
+    )
+
+
+def _is_unused(file: PurePosixPath) -> bool:
+    """Whether reading and writing Parquet files on a disk goes without this file of pyarrow."""
+    return (
+        (len(file.parts) > 1 and file.parts[1] in _UNUSED_FOLDERS)
+        or _UNUSED_LIBRARIES.fullmatch(file.name) is not None
+        or _DOUBLES.fullmatch(file.name) is not None
     )
 
 

@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import re
+import subprocess
+import sys
 import tarfile
 import zipfile
 from importlib.metadata import distribution
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import sensor_tui
+from sensor_tui.fleet import images_context
 from sensor_tui.fleet.images import DEFAULT_BASE, HEALTH_COMMAND, ImageError
 from sensor_tui.fleet.images_base import Python, fetch_packages, own_python
 from sensor_tui.fleet.images_context import (
@@ -56,6 +59,35 @@ def test_it_holds_what_runs_and_nothing_of_this_machine(context):
     assert "product/sensor_tui/_resources/fixtures/cities.yaml" in names
     assert not [name for name in names if "/app/" in name and name.startswith("product")]
     assert not [name for name in names if name.endswith((".pyc", "/RECORD", "direct_url.json", ".env"))]
+
+
+def test_of_pyarrow_only_what_parquet_needs_is_in_it(context, tmp_path):
+    context.seek(0)
+    with tarfile.open(fileobj=context) as tar:
+        members = [member for member in tar if member.name.startswith("packages/pyarrow/")]
+        tar.extractall(tmp_path, members, filter="data")
+    assert sum(member.size for member in members) < 115_000_000
+    large = [member.name for member in members if member.size > 5000]
+    assert not [name for name in large if re.search("flight|/tests/|/include/|_s3", name)]
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import pyarrow as pa, pyarrow.parquet as pq\n"
+        "table = pa.table({'id': ['a', 'b'], 's': [{'min': 1.5}, None]})\n"
+        "pq.write_table(table, sys.argv[2], compression='zstd', use_dictionary=['id'])\n"
+        "with pq.ParquetFile(sys.argv[2]) as file: print(file.read_row_group(0).equals(table))\n"
+        "print('numpy' in sys.modules)\n"
+    )
+    command = [sys.executable, "-I", "-S", "-c", code, tmp_path / "packages", tmp_path / "x.parquet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == "True\nFalse\n", done.stderr
+
+
+def test_an_image_can_be_made_where_pyarrow_is_missing(monkeypatch):
+    monkeypatch.setattr(images_context, "find_spec", lambda _: None)
+    assert not images_context.archives_parquet()
+    assert "pyarrow" not in {package.name for package in needed()}
+    monkeypatch.undo()
+    assert images_context.archives_parquet()
+    assert "pyarrow" in {package.name for package in needed()}
 
 
 def test_a_package_that_is_not_installed_is_named():

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from sensor_tui.container import health
-from sensor_tui.container.entry import ARCHIVE_VARIABLE, check_writable, command_line
+from sensor_tui.container.entry import check_writable, command_line, without_parquet
 from sensor_tui.errors import StorageError, UsageError
 
 SENSOR = ["simulate", "--db", "/app/data/sensor_data.db"]
@@ -27,19 +27,46 @@ FIELD = ["--config", "/app/config/c.yaml", "--sqlite", "/app/data", "--continuou
         (["uploader"], {}, True, ["sync", "--continuous", "--data-dir", "/app/data"]),
         (["uploader", *FIELD], {}, False, ["sync", *FIELD]),
         (FIELD, {}, False, ["sync", *FIELD]),
+        (
+            ["--archive-path", "/app/archive"],
+            {},
+            False,
+            ["sync", "--archive-path", "/app/archive", "--data-dir", "/app/data"],
+        ),
         (["--continuous"], {}, False, ["sync", "--continuous", "--data-dir", "/app/data"]),
         (["sensor-tui", "status", "--json"], {}, False, ["status", "--json"]),
     ],
 )
 def test_arguments_of_the_field_are_understood(arguments, environment, configured, expected):
-    assert command_line(arguments, environment, configured=configured) == (expected, {})
+    assert command_line(arguments, environment, configured=configured) == expected
 
 
-@pytest.mark.parametrize("given", [["--archive-path", "/app/archive"], ["--archive-path=/app/archive"]])
-def test_the_folder_of_the_archive_becomes_a_setting(given):
-    arguments, variables = command_line(["uploader", *given, *FIELD], {}, configured=False)
-    assert arguments == ["sync", *FIELD]
-    assert variables == {ARCHIVE_VARIABLE: "/app/archive"}
+ARCHIVING = ["sync", "--sqlite", "/app/data", "--continuous", "--archive-path", "/app/archive"]
+NOT_ARCHIVING = ["sync", "--sqlite", "/app/data", "--continuous"]
+CONFIGURED = ["sync", "--config", "/app/config/c.yaml", *ARCHIVING[1:]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "left"),
+    [
+        (ARCHIVING, {"ARCHIVE_FORMAT": " parquet "}, NOT_ARCHIVING),
+        (ARCHIVING, {}, NOT_ARCHIVING),
+        (["sync", "--archive-path=/a", "--continuous"], {}, ["sync", "--continuous"]),
+        ([*ARCHIVING, "--archive-format", "Parquet"], {"ARCHIVE_FORMAT": "csv"}, NOT_ARCHIVING),
+        ([*CONFIGURED, "--archive-format=parquet"], {}, [*CONFIGURED[:3], *NOT_ARCHIVING[1:]]),
+        (ARCHIVING, {"ARCHIVE_FORMAT": "csv"}, None),
+        ([*ARCHIVING, "--archive-format", "JSON"], {"ARCHIVE_FORMAT": "Parquet"}, None),
+        (CONFIGURED, {}, None),
+        (ARCHIVING, {"CONFIG_FILE": "/app/config/c.yaml"}, None),
+        (NOT_ARCHIVING, {}, None),
+        (SENSOR, {"ARCHIVE_FORMAT": "Parquet"}, None),
+    ],
+)
+def test_an_image_without_parquet_uploads_and_says_that_it_does_not_archive(arguments, environment, left):
+    found, line = without_parquet(arguments, environment)
+    assert found == (arguments if left is None else left)
+    assert bool(line) is (left is not None)
+    assert not line or "cannot archive as Parquet" in line
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The archive: documents kept as files, one dataset for each sensor."""
