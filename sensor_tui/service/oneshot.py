@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 from sensor_tui.model.clock import Clock, SystemClock
 from sensor_tui.model.progress import Progress
 from sensor_tui.service.merge import source_report
-from sensor_tui.service.pipeline import Pipeline, build_pipeline, check_request, cosmos_sink, start_fresh
+from sensor_tui.service.pipeline import Pipeline, build_pipeline, check_request, outlets_of, start_fresh
 from sensor_tui.service.request import SyncRequest
+from sensor_tui.service.retention import note_archive
 from sensor_tui.service.wire import SyncReport
 
 if TYPE_CHECKING:
@@ -40,12 +41,14 @@ async def sync_once(
     """
     clock = clock or SystemClock()
     check_request(request)
-    if not request.dry_run:
-        cosmos_sink(settings, clock)
+    outlets_of(settings, request, clock)
     pipeline = build_pipeline(settings, request, clock, freshen=await start_fresh(request, clock))
     helpers: list[asyncio.Task[None]] = []
     await pipeline.open()
     try:
+        if not request.dry_run:
+            archived = settings.archive.path is not None
+            await note_archive(pipeline.store.ledger, request, clock, archived=archived)
         run = asyncio.ensure_future(pipeline.run(continuous=False))
         if on_progress is not None:
             helpers.append(asyncio.ensure_future(_report_on(pipeline, on_progress, clock)))
@@ -80,6 +83,9 @@ def report(pipeline: Pipeline, *, interrupted: bool) -> SyncReport:
     notices = list(pipeline.engine.notices)
     if not feeds:
         notices.append(f"No sensor database was found under {pipeline.request.root}")
+    waiting = sum(feed.held for feed in pipeline.feeds())
+    if waiting:
+        notices.append(f"{waiting:,} readings wait for their window; they are sent once it is complete")
     seconds = progress.seconds
     return SyncReport(
         read=totals.read,

@@ -19,6 +19,7 @@ from sensor_tui.service.logfile import keep_small
 from sensor_tui.service.operations import Operations
 from sensor_tui.service.pipeline import check_request
 from sensor_tui.service.request import SyncRequest
+from sensor_tui.service.retention import Retention
 from sensor_tui.service.server import Server
 from sensor_tui.service.signals import two_signals, without_hangup
 from sensor_tui.service.sockets import Claim, claim
@@ -119,6 +120,12 @@ class Service:
         """Run until stopped; raises as `run_service`. Units run on afterwards."""
         server = Server(self._operations, FleetRoutes(self._fleet), DataRoutes(self._data))
         await self._host.open()
+        retention = Retention(self._host, self._request, self._clock)
+        try:
+            await retention.prepare()
+        except BaseException:
+            await self._host.close()
+            raise
         engine = asyncio.ensure_future(self._host.run())
         try:
             await self._fleet.open()
@@ -131,6 +138,7 @@ class Service:
             self._help(self._operations.record_history())
             self._help(self._follow_configuration(loaded, reload))
             self._help(keep_small(self._claimed.state, self._clock))
+            self._help(retention.run())
             self._data.start()
             if on_status is not None:
                 self._help(self._tell(on_status))
