@@ -156,7 +156,7 @@ class Fleet:
             if name not in runtimes:
                 raise FleetError(f"There is no unit {name!r}", fix=_LIST_FIX)
         logs = {name: runtimes[name].logs(name, since=since, tail=tail, follow=follow) for name in names}
-        return merged(logs, self._clock)
+        return merged(logs, self._clock, follow=follow)
 
     async def record(self, who: str, action: str, target: str, result: str) -> None:
         """Write a line of the action log; where the pipeline is closed or changes, on our own."""

@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import logging
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Final
@@ -24,13 +25,16 @@ BATCH: Final = 500
 Batches = AsyncIterator[Sequence[LogLine]]
 
 
-async def merged(logs: Mapping[str, Batches], clock: Clock) -> AsyncGenerator[list[LogLine], None]:
+async def merged(
+    logs: Mapping[str, Batches], clock: Clock, *, follow: bool = True
+) -> AsyncGenerator[list[LogLine], None]:
     """Lines of these units in batches of at most 500; an empty batch for every quiet while.
 
     A line without a time stays behind the one before it of its unit. No unit is read further than one of its
-    batches ahead, so whoever reads slowly holds up the reading, and nothing is lost.
+    batches ahead, so whoever reads slowly holds up the reading, and nothing is lost. Without `follow` every
+    log comes to its end, and all are waited for, however long one takes: the order is strictly that of times.
     """
-    merge = _Merge(logs, clock)
+    merge = _Merge(logs, clock, patience=PATIENCE_SECONDS if follow else math.inf)
     try:
         sent = clock.monotonic()
         while True:
@@ -49,7 +53,7 @@ async def merged(logs: Mapping[str, Batches], clock: Clock) -> AsyncGenerator[li
 class _Log:
     """One unit's log: the batch that was read of it, and how it stands."""
 
-    def __init__(self, unit: str, batches: Batches, now: float) -> None:
+    def __init__(self, unit: str, batches: Batches, now: float, patience: float) -> None:
         self.unit = unit
         self.batches = batches
         self.lines: deque[LogLine] = deque()
@@ -59,7 +63,8 @@ class _Log:
         """It said that there is no more for now: the others wait for it but a moment."""
         self.ended = False
         self.arrived = now
-        self.patient_until = now + PATIENCE_SECONDS
+        self.patient_until = now + patience
+        self._patience = patience
         self._begun = False
         self._at = float("-inf")
 
@@ -82,17 +87,18 @@ class _Log:
     def use_up(self, now: float) -> None:
         """Its last line was taken; there may be more at once."""
         self.told = False
-        self.patient_until = now + (WINDOW_SECONDS if self._begun else PATIENCE_SECONDS)
+        self.patient_until = now + (WINDOW_SECONDS if self._begun else self._patience)
         self.taken.set()
 
 
 class _Merge:
     """Reads every log in a task of its own, a batch ahead, and takes lines in the order of their times."""
 
-    def __init__(self, logs: Mapping[str, Batches], clock: Clock) -> None:
+    def __init__(self, logs: Mapping[str, Batches], clock: Clock, *, patience: float) -> None:
         self._clock = clock
         self._changed = asyncio.Event()
-        self._logs = [_Log(unit, batches, clock.monotonic()) for unit, batches in logs.items()]
+        self._patience = patience
+        self._logs = [_Log(unit, batches, clock.monotonic(), patience) for unit, batches in logs.items()]
         self._fresh: list[int] = []
         """Logs with a batch that is not in the heap yet."""
         self._heap: list[tuple[float, int]] = []
@@ -120,7 +126,7 @@ class _Merge:
         while self._heap and len(lines) < BATCH and self._due is None:
             index = self._heap[0][1]
             each = self._logs[index]
-            if others and each.arrived + WINDOW_SECONDS > now:
+            if others and self._patience < math.inf and each.arrived + WINDOW_SECONDS > now:
                 self._due = each.arrived + WINDOW_SECONDS
                 break
             lines.append(each.lines.popleft())

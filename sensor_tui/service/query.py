@@ -1,12 +1,12 @@
 """Questions about readings in sensors' files, answered without being in the sensors' way."""
 
-import heapq
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sensor_tui.errors import SourceFileError, UsageError
 from sensor_tui.model.clock import Clock
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sensor_tui.storage.latest import Place
 
 QUERY_SECONDS: Final = 30.0
+SINK: Final = "cosmos"
+"""Name of the sink whose positions count."""
 SOURCE_COLUMN: Final = "source"
 """Column that says which file a row is from, where there are several."""
 
@@ -52,6 +54,24 @@ class SensorFile:
     newest: float | None
     problem: str = ""
     """Why it cannot be read."""
+    columns: tuple[str, ...] = ()
+    position: int = 0
+    """Row id up to which the ledger says that Cosmos DB has it; counts where rows cannot be marked."""
+    letters: int = 0
+    """Dead letters of it in the ledger."""
+
+
+RowBatches = AsyncGenerator[tuple[Sequence[str], Sequence[Sequence[Cell]]], None]
+"""Columns and rows under them; the first batch tells the columns even where there are no rows."""
+
+
+@dataclass(slots=True)
+class RowStream:
+    """Rows as they are found. Close `batches`; it raises what the question itself would."""
+
+    batches: RowBatches
+    problems: list[str] = field(default_factory=list)
+    """What could not be read; complete once all batches were taken."""
 
 
 async def query_file(
@@ -104,11 +124,12 @@ class FileQueries:
 
         self._request = request
         self._clock = clock
-        self._threads = FileThreads(clock, threads=2, name="sensor-query")
+        self.threads = FileThreads(clock, threads=2, name="sensor-query")
+        """Where files are read."""
 
     def close(self) -> None:
         """End the threads."""
-        self._threads.close()
+        self.threads.close()
 
     async def files(self, wanted: Wanted | None = None) -> list[SensorFile]:
         """The files there are, in the order of their names; of one sensor or city where that is wanted.
@@ -124,10 +145,18 @@ class FileQueries:
         try:
             await store.open()
             problems = dict((await store.scan()).problems)
+            positions, letters = await store.ledger.all_positions(), await store.ledger.dead_letters()
             places = [(file.key, str(store.path(file.key)), file.city) for file in store.files()]
         finally:
             await store.close()
-        found = [await self._facts(*place) for place in places]
+        found = [
+            replace(
+                await self._facts(key, path, city),
+                position=positions.get(key, {}).get(SINK, 0),
+                letters=letters.get(key, 0),
+            )
+            for key, path, city in places
+        ]
         found += [
             SensorFile(source, "", None, "", None, problem)
             for source, problem in problems.items()
@@ -143,29 +172,33 @@ class FileQueries:
             UsageError: no file fits.
         """
         began = self._clock.monotonic()
-        files, problems = await self._usable(wanted)
-        files.sort(key=lambda file: -math.inf if file.newest is None else file.newest, reverse=True)
-        kept: list[tuple[float, int, int, tuple[Any, ...]]] = []
-        columns: list[tuple[str, ...]] = []
-        for index, file in enumerate(files):
-            columns.append(())
-            if len(kept) > limit and (file.newest or -math.inf) < kept[0][0]:
-                continue
-            try:
-                columns[-1], rows = await self._rows(file, wanted, limit + 1)
-            except SourceFileError as error:
-                problems.append(str(error))
-                continue
-            for moment, row in rows:
-                entry = (moment, -index, row[0], row)
-                if len(kept) <= limit:
-                    heapq.heappush(kept, entry)
-                else:
-                    heapq.heappushpop(kept, entry)
-        kept.sort(key=lambda entry: entry[:3], reverse=True)
-        table = _joined(files, columns, kept[:limit])
+        stream = await self.stream(wanted)
+        columns: Sequence[str] = ()
+        rows: list[Sequence[Cell]] = []
+        async with aclosing(stream.batches) as batches:
+            async for columns, batch in batches:  # noqa: B007 - those of the last one are told
+                rows += batch
+                if len(rows) > limit:
+                    break
         took = round(self._clock.monotonic() - began, 3)
-        return Table(table.columns, table.rows, complete=len(kept) <= limit, seconds=took), problems
+        return Table(columns, rows[:limit], complete=len(rows) <= limit, seconds=took), stream.problems
+
+    async def stream(self, wanted: Wanted) -> RowStream:
+        """All readings that are meant, the newest first, with the file where there are several.
+
+        What is held in memory does not grow with them. Raises as `newest`.
+        """
+        from sensor_tui.service.query_stream import newest_first
+
+        files, problems = await self._usable(wanted)
+        return RowStream(newest_first(files, wanted.span, self.threads, self._clock, problems), problems)
+
+    async def stream_sql(self, wanted: Wanted, sql: str) -> RowStream:
+        """The rows that a query gives in every file that is meant, file after file; raises as `sql`."""
+        from sensor_tui.service.query_stream import file_by_file
+
+        files, problems = await self._usable(wanted)
+        return RowStream(file_by_file(files, sql, self._clock, problems), problems)
 
     async def count(self, wanted: Wanted) -> tuple[Table, list[str]]:
         """How many readings each file has that is meant; raises as `newest`."""
@@ -220,49 +253,30 @@ class FileQueries:
     async def _count(self, file: SensorFile, wanted: Wanted) -> int:
         from sensor_tui.storage.query_newest import NewestReader
 
-        reader = await self._threads.patiently(partial(NewestReader, file.source, file.path))
+        reader = await self.threads.patiently(partial(NewestReader, file.source, file.path))
         total = 0
         try:
-            await self._threads.patiently(partial(reader.seek, *wanted.span))
-            while (step := await self._threads.patiently(reader.count_step)) is not None:
+            await self.threads.patiently(partial(reader.seek, *wanted.span))
+            while (step := await self.threads.patiently(reader.count_step)) is not None:
                 total += step[0]
                 if step[1]:
                     await self._clock.sleep(step[1])
         finally:
-            await self._threads.run(reader.close)
+            await self.threads.run(reader.close)
         return total
 
     async def _facts(self, key: str, path: str, city: str) -> SensorFile:
         from sensor_tui.storage.query_newest import NewestReader
 
         try:
-            reader = await self._threads.patiently(partial(NewestReader, key, path))
+            reader = await self.threads.patiently(partial(NewestReader, key, path))
             try:
-                newest = await self._threads.patiently(reader.newest)
+                newest = await self.threads.patiently(reader.newest)
             finally:
-                await self._threads.run(reader.close)
+                await self.threads.run(reader.close)
         except SourceFileError as error:
             return SensorFile(key, path, None, city, None, str(error))
-        return SensorFile(key, path, newest.sensor_id, city, newest.time)
-
-    async def _rows(
-        self, file: SensorFile, wanted: Wanted, limit: int
-    ) -> tuple[tuple[str, ...], list[tuple[float, tuple[Any, ...]]]]:
-        from sensor_tui.storage.query_newest import NewestReader
-
-        reader = await self._threads.patiently(partial(NewestReader, file.source, file.path))
-        rows: list[tuple[float, tuple[Any, ...]]] = []
-        try:
-            await self._threads.patiently(partial(reader.seek, *wanted.span))
-            while (
-                step := await self._threads.patiently(partial(reader.step, limit - len(rows)))
-            ) is not None:
-                rows += step[0]
-                if step[1]:
-                    await self._clock.sleep(step[1])
-            return reader.columns, rows
-        finally:
-            await self._threads.run(reader.close)
+        return SensorFile(key, path, newest.sensor_id, city, newest.time, columns=reader.columns)
 
 
 def _fits(file: SensorFile, wanted: Wanted | None) -> bool:
@@ -272,24 +286,6 @@ def _fits(file: SensorFile, wanted: Wanted | None) -> bool:
         return False
     sensor_fits = wanted.sensor is None or file.sensor_id == wanted.sensor
     return sensor_fits and (wanted.city is None or file.city.casefold() == wanted.city.casefold())
-
-
-def _joined(
-    files: Sequence[SensorFile],
-    columns: Sequence[Sequence[str]],
-    rows: Sequence[tuple[float, int, int, tuple[Any, ...]]],
-) -> Table:
-    """Rows of several files under all of their columns; and the file, where there are several."""
-    from sensor_tui.storage.query import cell_of
-
-    every = list(dict.fromkeys(name for names in columns for name in names))
-    places = [[names.index(name) if name in names else None for name in every] for names in columns]
-    several = len(files) > 1
-    cells: list[list[Cell]] = []
-    for _, index, _, row in rows:
-        line = [None if at is None else cell_of(row[at]) for at in places[-index]]
-        cells.append([*line, files[-index].source] if several else line)
-    return Table([*every, SOURCE_COLUMN] if several else every, cells)
 
 
 def _stacked(tables: Sequence[tuple[str, Table]], limit: int, *, labelled: bool) -> Table:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -27,6 +27,8 @@ VALUE_COLUMN: Final = "value"
 """Column of results that are no documents."""
 _CHARGE: Final = "x-ms-request-charge"
 _FIRST: Final[tuple[str, ...]] = ("id", "sensorId", "timestamp", "city")
+_BATCH: Final = 100
+_END: Final = object()
 _MOST_COUNTS: Final = 10_000
 """Parts that a count may come in, one of each range of keys."""
 
@@ -68,27 +70,85 @@ async def query_cosmos(
 
 async def newest_documents(settings: "Settings", clock: Clock, wanted: Wanted, *, limit: int) -> Table:
     """The newest documents that are meant, the newest first; raises as `query_cosmos`."""
-    conditions, terms = _conditions(wanted)
-    head = f"SELECT TOP {limit + 1} * FROM c"
-
-    def ask(query: CosmosQuery) -> AsyncIterator[Any]:
-        return query.select(
-            head, conditions, f'{_where(settings, conditions, terms)} ORDER BY c["timestamp"] DESC'
-        )
-
-    return await _ask(settings, clock, ask, limit=limit, seconds=QUERY_SECONDS)
+    return await _ask(settings, clock, _newest(wanted, limit), limit=limit, seconds=QUERY_SECONDS)
 
 
 async def count_documents(settings: "Settings", clock: Clock, wanted: Wanted) -> Table:
     """How many documents are meant, as a table of one cell; raises as `query_cosmos`."""
-    conditions, terms = _conditions(wanted)
+    conditions, terms = conditions_of(wanted)
 
     def ask(query: CosmosQuery) -> AsyncIterator[Any]:
-        return query.select("SELECT VALUE COUNT(1) FROM c", conditions, _where(settings, conditions, terms))
+        return query.select("SELECT VALUE COUNT(1) FROM c", conditions, terms=terms)
 
     table = await _ask(settings, clock, ask, limit=_MOST_COUNTS, seconds=QUERY_SECONDS)
     total = sum(row[0] for row in table.rows if isinstance(row[0], int | float))
     return Table(["count"], [[total]], seconds=table.seconds, request_units=table.request_units)
+
+
+class DocumentStream:
+    """Results as Cosmos DB gives them. What is held in memory does not grow with them.
+
+    Args:
+        settings: where to ask.
+        clock: what tells the time.
+        question: a query, or which documents are meant.
+        limit: the newest so many of these, the newest first, and one more where there are more; else all
+            there are, in no order.
+        seconds: how long the next results may take.
+    """
+
+    request_units = 0.0
+    """What it has cost so far."""
+
+    def __init__(
+        self,
+        settings: "Settings",
+        clock: Clock,
+        question: Wanted | str,
+        *,
+        limit: int | None,
+        seconds: float = QUERY_SECONDS,
+    ) -> None:
+        self._options = cosmos_options(settings)
+        self._clock = clock
+        self._seconds = seconds
+        self._ask = _asking(question, limit)
+
+    async def batches(self) -> AsyncGenerator[list[Any], None]:
+        """Results, some at a time; raises as `query_cosmos`."""
+        batch: list[Any] = []
+        query = MeteredQuery(self._options, self._clock)
+        try:
+            async with query, aclosing(self._ask(query)) as results:  # type: ignore[type-var]
+                while True:
+                    async with asyncio.timeout(self._seconds):
+                        found = await anext(results, _END)
+                    self.request_units = query.request_units
+                    if found is not _END:
+                        batch.append(found)
+                    if len(batch) >= _BATCH or (found is _END and batch):
+                        yield batch
+                        batch = []
+                    if found is _END:
+                        return
+        except TimeoutError:
+            raise _late(self._options.host, self._seconds) from None
+
+
+def _asking(question: Wanted | str, limit: int | None) -> Ask:
+    if isinstance(question, str):
+        return lambda query: query.select(question)
+    if limit is not None:
+        return _newest(question, limit)
+    conditions, terms = conditions_of(question)
+    return lambda query: query.select("SELECT * FROM c", conditions, terms=terms)
+
+
+def _newest(wanted: Wanted, limit: int) -> Ask:
+    conditions, terms = conditions_of(wanted)
+    return lambda query: query.select(
+        f"SELECT TOP {limit + 1} * FROM c", conditions, 'ORDER BY c["timestamp"] DESC', terms=terms
+    )
 
 
 async def _ask(settings: "Settings", clock: Clock, ask: Ask, *, limit: int, seconds: float) -> Table:
@@ -103,14 +163,18 @@ async def _ask(settings: "Settings", clock: Clock, ask: Ask, *, limit: int, seco
                 if len(found) > limit:
                     break
     except TimeoutError:
-        raise SinkUnreachable(
-            f"{options.host} has not answered the query within {seconds:.0f} s",
-            fix="Narrow it, best to one value of the partition key",
-        ) from None
+        raise _late(options.host, seconds) from None
     took = round(clock.monotonic() - began, 3)
     columns, rows = table_of(found[:limit])
     units = round(query.request_units, 2)
     return Table(columns, rows, complete=len(found) <= limit, seconds=took, request_units=units)
+
+
+def _late(host: str, seconds: float) -> SinkUnreachable:
+    return SinkUnreachable(
+        f"{host} has not answered the query within {seconds:.0f} s",
+        fix="Narrow it, best to one value of the partition key",
+    )
 
 
 def table_of(results: Sequence[Any]) -> tuple[list[str], list[list[Cell]]]:
@@ -131,17 +195,9 @@ def _cell(value: Any) -> Cell:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _conditions(wanted: Wanted) -> tuple[dict[str, Any], list[str]]:
+def conditions_of(wanted: Wanted) -> tuple[dict[str, Any], list[str]]:
     """Fields with the value they must have, and further terms."""
     fields = {"city": wanted.city, "sensorId": wanted.sensor}
     bounds = ((">=", wanted.since), ("<=", wanted.until))
     terms = [f'c["timestamp"] {sign} "{utc_text(moment)}"' for sign, moment in bounds if moment is not None]
     return {name: value for name, value in fields.items() if value is not None}, terms
-
-
-def _where(settings: "Settings", conditions: Mapping[str, Any], terms: Sequence[str]) -> str:
-    """Further terms, after those that the conditions become; one on the partition key becomes none."""
-    if not terms:
-        return ""
-    others = conditions.keys() - {cosmos_options(settings).key_field}
-    return f"{'AND' if others else 'WHERE'} {' AND '.join(terms)}"

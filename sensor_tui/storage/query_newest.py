@@ -2,12 +2,13 @@
 
 import math
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from sensor_tui.errors import SourceFileError
-from sensor_tui.storage.files import explain
+from sensor_tui.storage.files import explain, replaced
+from sensor_tui.storage.latest import LeanConnection
 from sensor_tui.storage.schema import quote
 from sensor_tui.storage.series import SeriesConnection, time_of
 from sensor_tui.storage.tracked import READ_TARGET, Pace
@@ -27,7 +28,7 @@ class Newest:
 
 
 class NewestReader:
-    """Reads one file backwards. Its methods are for a thread."""
+    """Reads one file backwards. Its methods are for a thread, one at a time."""
 
     def __init__(self, key: str, path: str) -> None:
         """Open the file.
@@ -37,16 +38,14 @@ class NewestReader:
         """
         self._key = key
         self._path = path
-        self._connection = self._guarded(lambda: _RowConnection(path))
+        self._open: _RowConnection | None = self._guarded(lambda: _RowConnection(path))
+        self._inode = self._open.inode
+        self.columns = self._open.schema.reading.columns
+        """Columns of its rows."""
         self._pace = Pace(200, least=20, most=2000, target=READ_TARGET)
         self._span = Pace(4000, least=250, most=50_000, target=READ_TARGET)
         self._low = self._high = 0
         self._since, self._until = -math.inf, math.inf
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns of its rows."""
-        return self._connection.schema.reading.columns
 
     def newest(self) -> Newest:
         """What its newest row says."""
@@ -59,7 +58,7 @@ class NewestReader:
     def step(self, limit: int) -> tuple[list[tuple[float, tuple[Any, ...]]], float] | None:
         """The next older rows with their times, at most `limit`, and the seconds that the sensor is due then.
 
-        None when there are no more.
+        None when there are no more. A row without a usable time has minus infinity.
         """
         if self._low >= self._high or limit <= 0:
             return None
@@ -72,20 +71,27 @@ class NewestReader:
         return self._guarded(self._count_step)
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
+        """Let go of the file; the next step opens it again and goes on from there."""
+        connection, self._open = self._open, None
+        if connection is not None:
+            connection.close()
+
+    @property
+    def _connection(self) -> "_RowConnection":
+        if self._open is None:
+            connection = _RowConnection(self._path)
+            if connection.inode != self._inode or connection.schema.reading.columns != self.columns:
+                connection.close()
+                raise replaced()
+            self._open = connection
+        return self._open
 
     def _count_step(self) -> tuple[int, float]:
         end = min(self._high, self._low + self._span.limit)
         rows = self._connection.count(self._low, end)
         self._span.observe(end - self._low, self._connection.seconds)
         self._low = end
-        return rows, self._rest()
-
-    def _rest(self) -> float:
-        if not self._connection.rollback:
-            return 0.0
-        return min(_MOST_REST, max(_LEAST_REST, 2 * self._connection.seconds))
+        return rows, rest_after(self._connection)
 
     def _newest(self) -> Newest:
         _, last = self._connection.ends()
@@ -105,23 +111,31 @@ class NewestReader:
 
     def _step(self, limit: int) -> tuple[list[tuple[float, tuple[Any, ...]]], float]:
         wanted = min(limit, self._pace.limit)
-        rows = self._connection.backwards(self._low, self._high, wanted)
-        self._pace.observe(len(rows), self._connection.seconds)
+        connection = self._connection
+        rows = connection.backwards(self._low, self._high, wanted)
+        self._pace.observe(len(rows), connection.seconds)
         self._high = self._low if len(rows) < wanted else rows[-1][0] - 1
         found = []
-        at = self._connection.schema.reading.timestamp
+        at = connection.schema.reading.timestamp
         for row in rows:
             time = None if at is None else time_of(row[at])
             moment = -math.inf if time is None else time
             if self._since <= moment <= self._until:
                 found.append((moment, row))
-        return found, self._rest()
+        return found, rest_after(connection)
 
     def _guarded(self, job: Callable[[], T]) -> T:
         try:
             return job()
         except (SourceFileError, sqlite3.Error, OSError) as error:
             raise explain(self._key, self._path, error) from error
+
+
+def rest_after(connection: LeanConnection) -> float:
+    """Seconds that the sensor is due after the last statement; none where it was not held up."""
+    if not connection.rollback:
+        return 0.0
+    return min(_MOST_REST, max(_LEAST_REST, 2 * connection.seconds))
 
 
 class _RowConnection(SeriesConnection):
@@ -131,6 +145,7 @@ class _RowConnection(SeriesConnection):
         super().load_schema(definition)
         self._db.execute("DROP TABLE IF EXISTS temp.batch").close()
         self._db.execute(self.schema.make_batch).close()
+        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS closed (c0, c1, c2, c3)").close()
 
     def facts(self, row_id: int) -> tuple[Any, Any]:
         """Sensor id and stored time of a row."""
@@ -157,4 +172,21 @@ class _RowConnection(SeriesConnection):
         )
         rows = self._db.execute(f"SELECT {into} FROM temp.batch ORDER BY rowid").fetchall()
         self._db.execute("DELETE FROM temp.batch").close()
+        return rows
+
+    def closed(self, condition: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Id, sensor, stored time and location of rows in (:low, :high] that meet it, at most :limit."""
+        schema = self.schema
+        place = schema.reading.location
+        location = "NULL" if place is None else quote(schema.reading.columns[place])
+        self.run(
+            "closed",
+            "INSERT INTO temp.closed (c0, c1, c2, c3)"
+            f" SELECT {schema.row_id}, {schema.sensor}, {schema.time}, {location} FROM {schema.table}"
+            f" NOT INDEXED WHERE {schema.row_id} > :low AND {schema.row_id} <= :high AND {condition}"
+            f" ORDER BY {schema.row_id} LIMIT :limit",
+            values,
+        )
+        rows = self._db.execute("SELECT c0, c1, c2, c3 FROM temp.closed ORDER BY rowid").fetchall()
+        self._db.execute("DELETE FROM temp.closed").close()
         return rows

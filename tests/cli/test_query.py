@@ -128,8 +128,17 @@ def test_cosmos_without_an_endpoint_is_said_so(run: Run) -> None:
         ("--sql", "SELECT 1", "--count"),
         ("--sql", "SELECT 1", "--since", "1h"),
         ("--all", "--city", "London"),
-        ("--limit", "0"),
+        ("--limit", "-1"),
+        ("--limit", "5", "--no-limit"),
         ("--format", "xml"),
+        ("--format", "parquet"),
+        ("--format", "csv", "--json"),
+        ("--force",),
+        ("--analyze", "--count"),
+        ("--analyze", "--sql", "SELECT 1"),
+        ("--query", "SELECT 1", "--analyze"),
+        ("--output", "nowhere/x.csv"),
+        ("--output", "/dev/null", "--force"),
         ("--sensor", "nobody"),
     ],
 )
@@ -141,3 +150,172 @@ def test_what_makes_no_sense_is_refused(run: Run, readings: Any, options: tuple[
 def test_without_files_it_says_what_to_name(run: Run) -> None:
     done = run("query")
     assert (done.code, "--data-dir" in done.err) == (2, True)
+
+
+def parquet(path: Path) -> Any:
+    return pytest.importorskip("pyarrow.parquet").read_table(path)
+
+
+def test_everything_on_request_and_to_a_file_without_asking(run: Run, readings: Any) -> None:
+    readings(30)
+    for option in (("--no-limit",), ("--limit", 0)):
+        assert len(run("query", "--format", "jsonl", *option).out.splitlines()) == 30
+    cut = run("query", "--format", "csv")
+    assert (len(cut.out.splitlines()), "There are more: the first 20 rows" in cut.err) == (21, True)
+    for name in ("a.csv", "a.jsonl", "a.ndjson", "a.json", "a.parquet", "a.txt"):
+        done = run("query", "--output", name)
+        assert (done.code, done.out, done.err) == (0, "", f"Wrote 30 rows to {name}.\n")
+    assert len(Path("a.csv").read_text().splitlines()) == 31
+    assert [json.loads(line)["id"] for line in Path("a.jsonl").read_text().splitlines()] == [
+        *range(30, 0, -1)
+    ]
+    assert len(json.loads(Path("a.json").read_text())["rows"]) == 30
+    assert len(Path("a.txt").read_text().splitlines()) == 31
+    assert parquet(Path("a.parquet")).column("id").to_pylist() == [*range(30, 0, -1)]
+    assert run("query", "--output", "b.csv", "--limit", 3).code == 0
+    assert len(Path("b.csv").read_text().splitlines()) == 4
+
+
+def test_a_file_is_there_whole_or_not_at_all_and_never_overwritten_unasked(run: Run, readings: Any) -> None:
+    readings(5)
+    out = Path("out.csv")
+    out.write_text("precious")
+    done = run("query", "--output", out)
+    assert (done.code, "--force" in done.err, out.read_text()) == (2, True, "precious")
+    assert run("query", "--output", out, "--force").code == 0
+    assert len(out.read_text().splitlines()) == 6
+    assert run("query", "--sql", "SELEC", "--output", "new.csv").code == 2
+    assert sorted(path.name for path in Path().iterdir()) == ["data", "out.csv"]
+
+
+def test_parquet_keeps_types_and_says_what_it_needs(
+    run: Run, readings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings(3)
+    sql = (
+        "SELECT 1 AS i, 1.5 AS r, 'x' AS t, NULL AS n, x'00' AS b, CASE WHEN id = 2 THEN 'a' ELSE id END AS m"
+    )
+    assert run("query", "--sql", f"{sql} FROM sensor_readings", "--output", "t.parquet").code == 0
+    table = parquet(Path("t.parquet"))
+    assert [str(field.type) for field in table.schema] == [
+        "int64", "double", "string", "string", "string", "string"
+    ]  # fmt: skip
+    assert table.column("m").to_pylist() == ["1", "a", "3"]
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    done = run("query", "--output", "u.parquet")
+    assert (done.code, "sensor-tui[parquet]" in done.err, Path("u.parquet").exists()) == (2, True, False)
+
+
+def test_a_file_of_several_generations_has_the_columns_of_all(run: Run, readings: Any) -> None:
+    readings(3)
+    readings(4, city="Manila", generation="2025-04")
+    assert run("query", "--output", "all.csv").code == 0
+    rows = list(csv.DictReader(io.StringIO(Path("all.csv").read_text())))
+    assert len(rows) == 7
+    assert {bool(row["humidity"]) for row in rows if "London" in row["source"]} == {True}
+    assert {row["humidity"] for row in rows if "Manila" in row["source"]} == {""}
+
+
+def test_the_list_and_counts_in_every_form(run: Run, readings: Any) -> None:
+    path = readings(3)
+    assert run("query", "--list", "--format", "csv").out.splitlines()[1].split(",")[0] == sensor_of(path)
+    assert json.loads(run("query", "--count", "--format", "jsonl").out)["count"] == 3
+    assert run("query", "--count", "--output", "n.parquet").code == 0
+    assert parquet(Path("n.parquet")).column("count").to_pylist() == [3]
+
+
+def test_the_first_line_comes_before_the_last_row_is_read(spawn: Any, readings: Any) -> None:
+    readings(1)
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n"
+    for form, first in (("jsonl", '{"i": 1}\n'), ("csv", "i\n")):
+        process = spawn("query", "--sql", endless, "--format", form, "--no-limit")
+        assert process.stdout.readline() == first
+        process.stdout.close()
+        assert process.wait(30) == 141
+
+
+def test_counting_files_says_how_cosmos_is_asked(run: Run, readings: Any, endpoint: Any) -> None:
+    readings(2)
+    assert "--cosmos counts what Cosmos DB has" in run("query", "--count").err
+
+
+def test_cosmos_in_every_form(run: Run, readings: Any, endpoint: Any) -> None:
+    path = readings(150)
+    readings(10, city="Manila", generation="2025-04")
+    assert run("sync").code == 0
+    lines = run("query", "--cosmos", "--no-limit", "--format", "jsonl")
+    assert len(lines.out.splitlines()) == 160
+    assert lines.err.endswith("RU\n")
+    newest = run("query", "--cosmos", "--city", "London", "--limit", 5, "--format", "jsonl")
+    assert [json.loads(line)["sqlite_id"] for line in newest.out.splitlines()] == [150, 149, 148, 147, 146]
+    assert "There are more" in newest.err
+    done = run("query", "--cosmos", "--output", "c.csv")
+    assert done.code == 0
+    rows = list(csv.DictReader(io.StringIO(Path("c.csv").read_text())))
+    assert len({row["id"] for row in rows}) == 160
+    assert sum(bool(row["humidity"]) for row in rows) == 150
+    assert run("query", "--cosmos", "--output", "c.parquet").code == 0
+    assert parquet(Path("c.parquet")).num_rows == 160
+    few = run("query", "--cosmos", "--sensor", sensor_of(path), "--format", "csv", "--limit", 2)
+    head, *rest = few.out.splitlines()
+    assert (len(rest), "anomalyType" in head.split(",")) == (2, True)
+
+
+def test_what_cosmos_has_by_city_sensor_and_day_and_whether_it_is_complete(
+    run: Run, readings: Any, endpoint: Any
+) -> None:
+    path = readings(30)
+    readings(12, city="Manila", generation="2025-04")
+    assert run("sync").code == 0
+    readings(5)
+    done = run("query", "--analyze", "--json")
+    assert done.code == 0
+    found = done.json
+    assert found["documents"] == 42
+    assert found["by_city"] == [
+        {"city": "London", "documents": 30, "readings": 30},
+        {"city": "Manila", "documents": 12, "readings": 12},
+    ]
+    assert sum(each["documents"] for each in found["by_day"]) == 42
+    london = next(each for each in found["completeness"] if each["sensor"] == sensor_of(path))
+    expected = {"rows": 35, "closed": 30, "open": 5, "dead": 0, "documents": 30, "compared": 30, "missing": 0}
+    assert london.items() >= (expected | {"verdict": "complete"}).items()
+    assert found["request_units"] > 0
+    table = run("query", "--cosmos", "--analyze", "--city", "London")
+    assert table.code == 0
+    assert "Manila" not in table.out
+    assert [part.split()[0] for part in table.out.split("\n\n")] == ["city", "sensor", "day", "sensor"]
+    counts = run("query", "--analyze", "--format", "csv").out.splitlines()
+    assert counts[0] == "city,sensor,day,stage,documents,readings"
+    sampled = run("query", "--analyze", "--compare", 7, "--sensor", sensor_of(path), "--json").json
+    # one of seven places in the file has open rows only
+    assert sampled["completeness"][0]["verdict"] == "complete as far as looked: 6 rows"
+
+
+def test_closed_rows_that_cosmos_does_not_have_are_missed(run: Run, readings: Any, endpoint: Any) -> None:
+    from contextlib import closing
+    from sqlite3 import connect
+
+    path = readings(8)
+    assert run("sync").code == 0
+    readings(3)
+    with closing(connect(path)) as db, db:
+        db.execute("UPDATE sensor_readings SET synced = 1 WHERE id > 9")
+    done = run("query", "--analyze")
+    assert done.code == 1
+    assert f"{sensor_of(path)}: 2 closed rows are not in this container" in done.err
+    assert "2 missing" in done.out
+    nowhere = run("query", "--analyze", "--data-dir", "nowhere")
+    assert nowhere.code == 2
+
+
+def test_an_analysis_without_files_counts_what_there_is(
+    run: Run, readings: Any, endpoint: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings(4)
+    assert run("sync").code == 0
+    monkeypatch.chdir(tmp_path)
+    done = run("query", "--analyze", "--json")
+    assert (done.code, done.json["documents"], done.json["completeness"]) == (0, 4, None)
+    assert "no files to compare with" in done.err
+    assert "--cosmos asks Cosmos DB instead" in run("query", "--count").err

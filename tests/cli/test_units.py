@@ -22,13 +22,13 @@ from sensor_tui.service.caller import adapter
 from sensor_tui.service.wire import (
     PROTOCOL,
     PROTOCOL_HEADER,
-    ActionRequest,
     EngineReport,
     Goodbye,
     Problem,
     Snapshot,
     StatusReport,
 )
+from sensor_tui.service.wire_asks import ActionRequest
 
 Run = Callable[..., Any]
 HEADERS = {PROTOCOL_HEADER: str(PROTOCOL)}
@@ -207,6 +207,7 @@ def done(name: str, **changes: Any) -> dict[str, UnitOutcome]:
 
 def test_without_a_service_it_says_how_to_start_one(run: Run) -> None:
     Path("data").mkdir()
+    Path("sensor-tui.yaml").write_text('fleet: {hosts: ["unix:///run/no-docker-for-this-test.sock"]}')
     for command in (("units",), ("start", "x"), ("logs",), ("units", "add", "x", "--", "true")):
         result = run(*command)
         assert result.code == 3
@@ -424,7 +425,7 @@ def test_what_has_nothing_to_do_is_not_asked_about(run: Run, service: Service) -
         (["logs", "--invert"], "--invert goes with --grep"),
         (["logs", "--grep", "("], "no regular expression"),
         (["logs", "--tail", "-1"], "a number of lines or 'all'"),
-        (["logs", "--since", "soon"], "no time, and no duration"),
+        (["logs", "--since", "soon"], "--since soon is not a time"),
     ],
 )
 def test_wrong_usage(run: Run, service: Service, arguments: list[str], told: str) -> None:

@@ -1,6 +1,6 @@
 """Reading a container back: counts, the newest readings, everything; through the azure-cosmos SDK."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
@@ -76,15 +76,25 @@ class CosmosQuery:
         return self.select("SELECT * FROM c", conditions)
 
     async def select(
-        self, sql: str, conditions: Mapping[str, Any] | None = None, order: str = ""
+        self,
+        sql: str,
+        conditions: Mapping[str, Any] | None = None,
+        order: str = "",
+        *,
+        terms: Sequence[str] = (),
+        page: int | None = None,
     ) -> AsyncIterator[Any]:
-        """Results of a query over `c`, its conditions put in between `sql` and `order`."""
+        """Results of a query over `c`; conditions and further terms are put in between `sql` and `order`.
+
+        `page` is how many of them one answer may hold.
+        """
         wanted = dict(conditions or {})
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {} if page is None else {"max_item_count": page}
         if self._options.key_field in wanted:
-            options["partition_key"] = wanted.pop(self._options.key_field)
-        terms = [f"c[{orjson.dumps(field).decode()}] = @p{index}" for index, field in enumerate(wanted)]
-        where = f"WHERE {' AND '.join(terms)}" if terms else ""
+            # Said twice, since there are servers that take the header for no condition.
+            options["partition_key"] = wanted[self._options.key_field]
+        equal = [f"c[{orjson.dumps(field).decode()}] = @p{index}" for index, field in enumerate(wanted)]
+        where = f"WHERE {' AND '.join([*equal, *terms])}" if equal or terms else ""
         query = " ".join(part for part in (sql, where, order) if part)
         parameters = [{"name": f"@p{index}", "value": value} for index, value in enumerate(wanted.values())]
         try:
