@@ -43,7 +43,7 @@ def cleanup(session: Session, /, **options: Any) -> int:
     """Remove every container and network of the Docker project, on all hosts, and nothing else.
 
     They are found by label, so neither the compose file nor a service is needed. Readings and archives stay:
-    what is unsent is sent when a service next runs. What is in Cosmos DB stays too.
+    what is unsent is sent when a service next runs. What is in Cosmos DB stays too; 'clean' deletes that.
     """
     return asyncio.run(_cleanup(session, options))
 

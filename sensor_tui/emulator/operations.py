@@ -30,6 +30,7 @@ from sensor_tui.emulator.store import Row, Shelf, Store
 MAX_DOCUMENT = 2 * 1024 * 1024
 MAX_ID_BYTES = 1023
 MAX_KEY_BYTES = {1: 101, 2: 2048}
+_BY_ID = frozenset({"Read", "Delete", "Patch"})
 _ILLEGAL = frozenset("/\\?#")
 _PLAIN_ID = re.compile(r"[0-9A-Za-z_.:-]{1,255}").fullmatch
 
@@ -175,6 +176,8 @@ class Writer:
         kind = operation.kind
         if kind != "Create" and self._pending:
             self.flush()
+        if kind in _BY_ID and type(operation.id) is not str:
+            return Outcome(400, message="The input content is invalid because the operation needs an 'id'")
         return self._steps[kind](operation)
 
     def flush(self) -> None:

@@ -206,8 +206,9 @@ class Dispatcher:
     async def _dispatch(self, kind: str, request: Request) -> Answer:
         if request.kind != "docs":
             return self._resources.handle(request, self._queries.select)
-        # While a fault held this request the container may have gone.
+        # While a fault held this request the container may have gone, or been made anew.
         container = self._resources.container(request)
+        check_intended(container, request)
         if kind in {"bulk", "batch"}:
             return self._documents.many(container, request)
         if kind == "feed":

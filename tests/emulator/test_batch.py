@@ -1,8 +1,12 @@
 """Bulk requests, answered one by one; transactional batches, done whole or not at all."""
 
+import asyncio
+
+import orjson
 import pytest
 
 from sensor_tui.emulator.hashing import effective_key
+from sensor_tui.emulator.operations import parse_key
 
 
 def statuses(answer):
@@ -179,3 +183,58 @@ async def test_documents_of_one_key_lie_in_one_range(wire, cities):
         for name in names[:3]:
             key = effective_key(f'"{name}', 2)
             assert wire.emulator.container("d", "c").range_of(key).id == range_id
+
+
+def _delete(document_id, key='["London"]'):
+    return {"operationType": "Delete", "id": document_id, "partitionKey": key}
+
+
+async def test_bulk_deletes_what_is_there_and_says_what_is_not(wire, cities, create_operation):
+    one, other = cities["0"][:2]
+    await wire.bulk([create_operation({"id": str(n), "city": one}) for n in range(50)])
+    await wire.create({"id": "1", "city": other})
+    key = f'["{one}"]'
+    answer = await wire.bulk([_delete(str(n), key) for n in range(60)] + [_delete("1", key)])
+    assert statuses(answer) == [204] * 50 + [404] * 11
+    assert all("resourceBody" not in each for each in answer.json)
+    assert [each["requestCharge"] for each in answer.json[:50]] == [5.33] * 50
+    assert [one["city"] for one in wire.emulator.documents("d", "c")] == [other]
+
+
+@pytest.mark.parametrize("kind", ["Delete", "Read", "Patch"])
+@pytest.mark.parametrize("given", [None, 7, {"a": 1}, ["1"], True])
+async def test_an_operation_whose_id_is_no_text_is_refused_alone(wire, cities, create_operation, kind, given):
+    city = cities["0"][0]
+    operation = {"operationType": kind, "id": given, "partitionKey": f'["{city}"]', "resourceBody": []}
+    answer = await wire.bulk([operation, create_operation({"id": "1", "city": city})])
+    assert statuses(answer) == [400, 201]
+
+
+@pytest.mark.parametrize(
+    "key", ["[null]", "[{}]", "[]", "[7]", "[-2.5]", "[true]", "[false]", '[""]', '["7"]']
+)
+async def test_keys_of_every_kind_are_deleted_by(wire, key):
+    value = orjson.loads(key)
+    document = {"id": "1"} | ({} if value in ([], [{}]) else {"city": value[0]})
+    made = await wire("POST", "/dbs/d/colls/c/docs", document, x_ms_documentdb_partitionkey=key)
+    assert made.status == 201
+    await wire.create({"id": "1", "city": "London"})
+    home = wire.emulator.container("d", "c").range_of(parse_key(key, 2).epk)
+    assert statuses(await wire.bulk([_delete("1", key), _delete("1", key)], home.id)) == [204, 404]
+    assert [one["city"] for one in wire.emulator.documents("d", "c")] == ["London"]
+
+
+async def test_a_request_that_was_held_does_nothing_to_a_container_made_anew(wire, cities, create_operation):
+    city = cities["0"][0]
+    rid = wire.emulator.container("d", "c").rid
+    hold = wire.emulator.faults.hold(kind="bulk")
+    given = {"x_ms_cosmos_intended_collection_rid": rid}
+    held = asyncio.ensure_future(wire.bulk([_delete("1", f'["{city}"]')], **given))
+    await hold.reached.wait()
+    await wire("DELETE", "/dbs/d/colls/c")
+    await wire.container()
+    await wire.create({"id": "1", "city": city})
+    hold.release.set()
+    refused = await held
+    assert (refused.status, refused.substatus) == (400, 1024)
+    assert wire.emulator.count("d", "c") == 1

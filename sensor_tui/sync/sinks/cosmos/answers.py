@@ -5,6 +5,7 @@ operation unretried that may succeed later (449, 408, 503), it is retried here.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -34,8 +35,22 @@ _MEANINGS: Final = {
 _LONGEST_REASON: Final = 300
 
 
-def read_answer(body: bytes, headers: Mapping[str, str], count: int, sent: int) -> Answer:
-    """Answer of a bulk request with `count` operations, for which `sent` bytes went out.
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What one kind of operation is answered with where it is done, and where there is nothing to do."""
+
+    done: int
+    before: int
+
+
+CREATE: Final = Kind(HTTPStatus.CREATED, HTTPStatus.CONFLICT)
+DELETE: Final = Kind(HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND)
+
+
+def read_answer(
+    body: bytes, headers: Mapping[str, str], count: int, sent: int, kind: Kind = CREATE
+) -> Answer:
+    """Answer of a bulk request with `count` operations of a kind, for which `sent` bytes went out.
 
     Raises:
         RequestFailed: the body is not one result per operation; what was carried out is unknown.
@@ -47,12 +62,15 @@ def read_answer(body: bytes, headers: Mapping[str, str], count: int, sent: int) 
         raise _unreadable("its answer cannot be read") from None
     if len(codes) != count:
         raise _unreadable(f"it answered {len(codes)} of {count} operations")
-    already_there = codes.count(409)
+    already_there = codes.count(kind.before)
     exceptions: dict[int, Judgement] | None = None
-    if codes.count(201) + already_there != count:
-        exceptions = _exceptions(results, _milliseconds(headers))
+    doubtful = already_there if kind.before == HTTPStatus.NOT_FOUND else 0
+    if doubtful or codes.count(kind.done) + already_there != count:
+        exceptions = _exceptions(results, _milliseconds(headers), kind)
+        if exceptions:
+            already_there -= sum(codes[index] == kind.before for index in exceptions)
     return Answer(
-        cost=_charge(headers, results),
+        cost=charge_of(headers, results),
         already_there=already_there,
         exceptions=exceptions,
         bytes_sent=sent,
@@ -89,7 +107,7 @@ def failure(status: int, headers: Mapping[str, str], body: bytes) -> RequestFail
     if judgement is None:
         return _unreadable(f"it answered {status} to a bulk request")
     if judgement.verdict is not Verdict.REJECTED:
-        return RequestFailed(judgement, cost=_charge(headers, ()))
+        return RequestFailed(judgement, cost=charge_of(headers))
     if status in {401, 403, 404}:
         return None
     return RequestRefused(status, judgement.reason)
@@ -133,11 +151,14 @@ def reason_of(status: int, substatus: int, message: str) -> str:
     return (f"{code}: {meaning}" if meaning else code)[:_LONGEST_REASON]
 
 
-def _exceptions(results: Sequence[Mapping[str, Any]], least_delay: float) -> dict[int, Judgement]:
+def _exceptions(
+    results: Sequence[Mapping[str, Any]], least_delay: float, kind: Kind
+) -> dict[int, Judgement] | None:
     found: dict[int, Judgement] = {}
     for index, result in enumerate(results):
         status = result["statusCode"]
-        if status in {201, 409}:
+        passing = (status, result.get("subStatusCode") or 0) in _TRANSIENT
+        if status == kind.done or (status == kind.before and not passing):
             continue
         asked = (result.get("retryAfterMilliseconds") or 0) / 1000
         judgement = judge(
@@ -148,7 +169,7 @@ def _exceptions(results: Sequence[Mapping[str, Any]], least_delay: float) -> dic
         )
         if judgement is not None:
             found[index] = judgement
-    return found
+    return found or None
 
 
 def _operation_message(result: Mapping[str, Any]) -> str:
@@ -158,7 +179,8 @@ def _operation_message(result: Mapping[str, Any]) -> str:
     return plain(str(message or ""))
 
 
-def _charge(headers: Mapping[str, str], results: Sequence[Mapping[str, Any]]) -> float:
+def charge_of(headers: Mapping[str, str], results: Sequence[Mapping[str, Any]] = ()) -> float:
+    """Request units of an answer, as its head or else its results say."""
     try:
         return float(headers[_CHARGE])
     except (KeyError, ValueError):
