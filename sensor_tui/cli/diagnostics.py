@@ -25,16 +25,26 @@ _INDENT: Final = " " * 18
     cls=Command,
     examples=(
         "sensor-tui diagnostics --data-dir data",
-        "sensor-tui diagnostics --only disk --only backlog",
+        "sensor-tui diagnostics --only docker,images,units --only logs",
         "sensor-tui diagnostics --write --json",
+        "sensor-tui diagnostics --strict > /dev/null || echo 'have a look'",
     ),
 )
 @where_options
 @click.option(
-    "--only", multiple=True, metavar="NAME", help="Only this check; may be given again. See --list."
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Only this check, or these with commas between them; may be given again. See --list.",
 )
 @click.option("--list", "listing", is_flag=True, help="List the checks there are, and make none.")
-@click.option("--write", is_flag=True, help="Also write a document to the container, and delete it again.")
+@click.option(
+    "--write",
+    is_flag=True,
+    help="Also write a document to the container and delete it again; and where no container is up, ask for"
+    " the endpoint's name from one that is made of an image the engine has, and removed again.",
+)
+@click.option("--strict", is_flag=True, help="Exit code 1 for a warning too.")
 @json_option
 @click.pass_obj
 def diagnostics(
@@ -48,12 +58,14 @@ def diagnostics(
     only: tuple[str, ...],
     listing: bool,
     write: bool,
+    strict: bool,
     as_json: bool,
 ) -> int:
-    """Check everything: files, service, disk, clock, endpoint; and say what to do.
+    """Check everything: Docker, units, files, service, disk, clock, endpoint; and say what to do.
 
     Nothing is changed, and no service need run. Each check says what it saw and, where something is wrong,
-    how to mend it; a check that cannot be made says which one stands in its way. Exit code 1 when one failed.
+    how to mend it; a check that cannot be made says which one stands in its way. The worst verdict makes the
+    exit code: 1 where a check failed, with --strict also for a warning, else 0.
     """
     if listing:
         _list(as_json=as_json)
@@ -69,12 +81,14 @@ def diagnostics(
     except UsageError as error:
         problem = error
     context = of_request(ready.settings, request, SystemClock(), problem=problem, write=write)
-    checks = asyncio.run(_run(context, only, show=not as_json, plain=session.no_color))
+    wanted = [name for each in only for name in filter(None, map(str.strip, each.split(",")))]
+    checks = asyncio.run(_run(context, wanted, show=not as_json, plain=session.no_color))
     if as_json:
         from sensor_tui.cli.output import emit_json
 
         emit_json({"verdict": _worst(checks), "checks": [asdict(check) for check in checks]})
-    return int(ExitCode.REJECTED if _worst(checks) == "failed" else ExitCode.OK)
+    bad = {"failed", "warning"} if strict else {"failed"}
+    return int(ExitCode.REJECTED if _worst(checks) in bad else ExitCode.OK)
 
 
 async def _run(context: "Context", only: Sequence[str], *, show: bool, plain: bool) -> "list[Check]":

@@ -158,7 +158,7 @@ async def _begin(command: Sequence[str], environment: Mapping[str, str]) -> asyn
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env={**environment, "PYTHONUNBUFFERED": "1"},
-            process_group=0,
+            start_new_session=True,
         )
     except OSError as error:
         raise FleetError(

@@ -7,10 +7,11 @@ import pytest
 
 from sensor_tui.app.base import Look
 from sensor_tui.app.glyphs import ASCII, UNICODE
-from sensor_tui.app.screens.diagnostics_rows import CheckState, Made, detail, overall, report, row
+from sensor_tui.app.screens.diagnostics_rows import COLUMNS, CheckState, Made, detail, overall, report, row
 from sensor_tui.app.widgets.grid import Grid
 from sensor_tui.errors import ServiceError
 from sensor_tui.model.check import Check, CheckInfo, CheckVerdict
+from sensor_tui.service.diagnostics import list_checks
 from tests.app.fake import HOSTILE, NOW, FakePort, sample_checks, sample_overviews
 
 NAMES = [check.name for check in sample_checks()]
@@ -53,6 +54,20 @@ async def test_all_are_made_again(make_dash, fake_port, clock):
         await dash.press("r")
         assert asked(fake_port) == NAMES * 2
         assert "made 15:10 (0 s ago)" in dash.text()
+
+
+async def test_the_checks_of_the_service_stand_in_their_order_and_one_is_made_again(make_dash, fake_port):
+    every = list_checks()
+    fake_port.found = [Check(info.name, info.title, CheckVerdict.OK, "seen") for info in every]
+    async with make_dash(start="diagnostics") as dash:
+        names = [info.name for info in every]
+        assert asked(fake_port) == names
+        shown = dash.screen.query_one(Grid).rows_shown
+        assert [row.key for row in shown] == names
+        titles = next(each for each in COLUMNS if each.key == "title")
+        assert all(len(info.title) <= titles.width for info in every)
+        await dash.press("g", "down", "R")
+        assert asked(fake_port) == [*names, names[1]]
 
 
 @pytest.mark.parametrize("key", ["enter", "R"])

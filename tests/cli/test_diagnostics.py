@@ -1,6 +1,7 @@
 """`sensor-tui diagnostics`."""
 
 import os
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,12 @@ from typing import Any
 import pytest
 
 Run = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _own_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name of its own: what others do on the machine's engine is not seen here."""
+    monkeypatch.setenv("SENSOR_TUI__FLEET__PROJECT", f"none-{uuid.uuid4().hex[:10]}")
 
 
 def verdicts(done: Any) -> dict[str, str]:
@@ -49,10 +56,63 @@ def test_only_some(run: Run, readings: Any) -> None:
     assert (done.code, "Did you mean 'disk'" in done.err) == (2, True)
 
 
+def test_several_names_at_once_and_what_a_warning_counts(run: Run, readings: Any) -> None:
+    readings(5)
+    done = run("diagnostics", "--only", "disk, files,", "--only", "service", "--json")
+    assert (done.code, list(verdicts(done))) == (0, ["service", "files", "disk"])
+    assert done.json["verdict"] == "warning"
+    assert run("diagnostics", "--only", "service", "--strict").code == 1
+    assert run("diagnostics", "--only", "disk", "--strict").code == 0
+
+
+def test_beside_a_service_its_files_are_nobody_elses(
+    run: Run, readings: Any, endpoint: Any, spawn: Any
+) -> None:
+    readings(5)
+    process = spawn("sync", "--continuous", "--interval", "0.1")
+    endpoint.wait_for_documents(5)
+    done = run("diagnostics", "--only", "service,files,growth,integrity,backlog", "--json")
+    found = {check["name"]: check for check in done.json["checks"]}
+    assert f"process {process.pid}" in found["service"]["evidence"]
+    assert {check["verdict"] for check in found.values()} == {"ok"}, done.out
+    assert "1 file in 1 city" in found["files"]["evidence"]
+    assert "another engine" not in done.out
+    assert "1 of 1 file written" in found["growth"]["evidence"]
+    assert "1 file sound" in found["integrity"]["evidence"]
+
+
+def test_files_of_a_stranger_are_said_to_be_that(run: Run, readings: Any, endpoint: Any, spawn: Any) -> None:
+    readings(5)
+    spawn("sync", "--continuous", "--interval", "0.1", "--data-dir", "data/London")
+    endpoint.wait_for_documents(5)
+    done = run("diagnostics", "--only", "files", "--json")
+    assert "1 left to another engine" in done.out
+
+
+def test_docker_is_not_needed_where_nothing_says_so(
+    run: Run, readings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings(1)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{Path.cwd()}/none.sock")
+    done = run("diagnostics", "--only", "docker,compose,images,container-dns,units", "--json")
+    found = verdicts(done)
+    assert (done.code, found["docker"], found["images"], found["container-dns"], found["units"]) == (
+        0,
+        "skipped",
+        "skipped",
+        "skipped",
+        "skipped",
+    )
+    assert "no fleet here needs Docker" in done.out
+
+
 def test_the_list_needs_nothing(run: Run) -> None:
     done = run("diagnostics", "--list")
     assert (done.code, done.out.splitlines()[0].split()[0]) == (0, "python")
     names = [info["name"] for info in run("diagnostics", "--list", "--json").json]
+    order = ["python", "docker", "compose", "images", "units", "files", "backlog", "disk", "dns"]
+    order += ["container-dns", "connect", "key", "container", "write", "archive", "logs"]
+    assert [name for name in names if name in order] == order
     assert names.index("dns") < names.index("connect") < names.index("key") < names.index("container")
 
 

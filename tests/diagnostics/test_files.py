@@ -1,17 +1,10 @@
 """Checks of files and of what is to become of their readings."""
 
 import os
-import shutil
 import sqlite3
-import subprocess
-import sys
-import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
-from shutil import which
-
-import pytest
 
 from sensor_tui.errors import UsageError
 from sensor_tui.model.check import CheckVerdict
@@ -78,35 +71,6 @@ async def test_a_file_that_is_no_database(check, sensor, root):
     assert "London/notes.db" in found.evidence
 
 
-def as_nobody(*arguments):
-    """Run the program as a user who may do little."""
-    command = [sys.executable, "-m", "sensor_tui", *map(str, arguments)]
-    if os.geteuid() == 0:
-        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(command, check=False, capture_output=True, text=True, cwd="/", env=environment)
-
-
-@pytest.mark.skipif(os.geteuid() == 0 and which("setpriv") is None, reason="setpriv is missing (util-linux)")
-def test_a_file_that_may_not_be_read(sensor, root):
-    path = sensor("A")
-    with tempfile.TemporaryDirectory(prefix="st", dir="/tmp") as name:
-        place = Path(name)
-        place.chmod(0o755)
-        (place / "London").mkdir()
-        (place / "state").mkdir()
-        (place / "state").chmod(0o777)
-        shutil.copy(path, place / "London" / "open.db")
-        shutil.copy(path, place / "London" / "closed.db")
-        (place / "London" / "closed.db").chmod(0)
-        if as_nobody("--version").returncode:
-            pytest.skip("another user cannot run the program from this folder")
-        ran = as_nobody("diagnostics", "--only", "files", "--data-dir", place, "--state-dir", place / "state")
-    assert ran.returncode == 1, ran.stderr
-    assert "2 files" in ran.stdout
-    assert "London/closed.db" in ran.stdout
-
-
 async def test_a_corrupt_file(check, sensor):
     path = sensor("A", rows=2000)
     content = bytearray(path.read_bytes())
@@ -149,7 +113,9 @@ async def test_a_table_that_is_not_tracked(check, root):
         db.execute("CREATE TABLE sensor_readings (id INTEGER PRIMARY KEY, timestamp, sensor_id)")
         db.execute("INSERT INTO sensor_readings VALUES (1, 1755000000.0, 'S')")
     found = await check("files")
-    assert (found.verdict, "1 without `synced`" in found.evidence) == (OK, True)
+    assert (found.verdict, "without the column `synced`" in found.evidence) == (WARNING, True)
+    assert "London/A/sensor_data.db" in found.evidence
+    assert "ADD COLUMN synced" in found.remedy
 
 
 async def test_dead_letters(check, settings_for, emulator, sensor, root):

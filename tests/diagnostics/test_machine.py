@@ -142,14 +142,15 @@ async def test_a_check_that_fails_itself_is_told_and_stops_nothing(context, capl
     assert len(checks) == 2
 
 
-async def test_what_was_just_found_is_good_enough_for_what_stands_on_it(context):
+async def test_what_was_just_found_is_good_enough_for_what_stands_on_it(context, settings_for, emulator):
     asked = []
 
-    async def status():
-        asked.append(1)
-        return await engine()()
+    async def resolve(name):
+        asked.append(name)
+        return [], "nobody knows it"
 
-    diagnostics = Diagnostics(replace(context(), status=status))
-    await diagnostics.run_check("units")
-    await diagnostics.run_check("units")
-    assert len(asked) == 1
+    settings = settings_for(emulator, endpoint="https://nowhere.invalid")
+    diagnostics = Diagnostics(replace(context(settings), resolve=resolve, name_servers="/nonexistent"))
+    for _ in range(2):
+        assert (await diagnostics.run_check("connect")).verdict is SKIPPED
+    assert asked == ["nowhere.invalid"]

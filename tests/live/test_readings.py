@@ -168,8 +168,13 @@ async def test_diagnostics_of_what_is_well_and_of_an_endpoint_that_is_gone(own_s
     async with look_at(stage, start="diagnostics") as live:
         checks = await live.until(lambda: made(live))
         bad = {name: check for name, check in checks.items() if check.verdict is not CheckVerdict.OK}
-        write = bad.pop("write")  # it changes something, so only a command with --write makes it
-        assert (write.verdict, bad) == (CheckVerdict.SKIPPED, {})
+        # `write` changes something, so only a command with --write makes it; the rest is not used here
+        left_out = {"write", "images", "container-dns", "processors", "archive"}
+        left_out |= {name for name in ("docker", "compose") if name in bad}
+        assert {name: bad.pop(name).verdict for name in left_out} == dict.fromkeys(
+            left_out, CheckVerdict.SKIPPED
+        )
+        assert bad == {}
         assert len(checks) >= 20
 
         stage.endpoint.stop()

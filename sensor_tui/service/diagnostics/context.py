@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sensor_tui.errors import SensorTuiError
+from sensor_tui.errors import SensorTuiError, ServiceError
 from sensor_tui.model.check import CheckVerdict
 from sensor_tui.model.clock import Clock
 from sensor_tui.model.source import FeedStatus
-from sensor_tui.model.unit import Unit
+from sensor_tui.model.unit import LogLine, Unit
+from sensor_tui.service.diagnostics.dns import resolve
 from sensor_tui.service.request import SyncRequest
 from sensor_tui.service.wire import StatusReport
 
@@ -66,6 +68,8 @@ class Context:
     status: Callable[[], Awaitable[StatusReport]]
     feeds: Callable[[], Awaitable[Sequence[FeedStatus]]]
     units: Callable[[], Awaitable[Sequence[Unit]]]
+    logs: Callable[[Sequence[str], float, int], Awaitable[Sequence[LogLine]]]
+    """Lines of units by their ids: since when, in seconds since the epoch, and so many of the last."""
     request_problem: SensorTuiError | None = None
     inside: bool = False
     """The checks are made by the service itself."""
@@ -74,6 +78,8 @@ class Context:
     space: Callable[[str], os.statvfs_result] = os.statvfs
     """Free space and inodes of a path."""
     name_servers: str = "/etc/resolv.conf"
+    resolve: Callable[[str], Awaitable[tuple[list[str], str]]] = resolve
+    """Addresses of a name as this machine has them; without any, why."""
 
 
 def of_service(
@@ -97,6 +103,7 @@ def of_service(
         status=status,
         feeds=feeds,
         units=known_units,
+        logs=_logs_of(request, clock),
         inside=True,
     )
 
@@ -122,6 +129,8 @@ def of_request(
 
         assert request is not None
         found = await survey(request.root, clock=clock, state_dir=request.state_dir)
+        if any(feed.owner is not None for feed in found.files):
+            found = replace(found, files=_without_own(found.files, await status()))
         known = {feed.source for feed in found.files}
         others = [
             FeedStatus(source, None, "", 0, None, None, problem=text)
@@ -140,6 +149,47 @@ def of_request(
         status=status,
         feeds=feeds,
         units=units,
+        logs=_logs_of(request, clock),
         request_problem=problem,
         write=write,
     )
+
+
+def _without_own(feeds: Sequence[FeedStatus], report: StatusReport) -> tuple[FeedStatus, ...]:
+    """Files as the service that runs for them sees them: its own and its peers' are nobody else's."""
+    if not report.engine.attached:
+        return tuple(feeds)
+    others = {
+        source
+        for sensor in report.sensors
+        if sensor.owner is not None and not sensor.engine
+        for source in sensor.sources or (sensor.source,)
+    }
+    return tuple(feed if feed.source in others else replace(feed, owner=None) for feed in feeds)
+
+
+def _logs_of(
+    request: SyncRequest | None, clock: Clock
+) -> Callable[[Sequence[str], float, int], Awaitable[Sequence[LogLine]]]:
+    """What reads logs of units through the service that looks after them, from inside it too."""
+
+    async def logs(units: Sequence[str], since: float, tail: int) -> Sequence[LogLine]:
+        import httpx
+
+        from sensor_tui.service.attach import attach
+
+        client = None if request is None else attach(request, clock)
+        if client is None:
+            raise ServiceError("no service runs that has them", fix="Start it: sensor-tui service start")
+        lines: list[LogLine] = []
+        async with client:
+            try:
+                stream = client.logs(units, since=since, tail=tail)
+                async with aclosing(stream) as batches:
+                    async for batch in batches:
+                        lines += batch
+            except httpx.HTTPError as error:
+                raise client.unanswered(error) from error
+        return lines
+
+    return logs

@@ -19,7 +19,6 @@ from sensor_tui.service.diagnostics.reach import (
     is_address,
     json_of,
     proxy_of,
-    resolve,
     shake_hands,
 )
 
@@ -57,7 +56,7 @@ async def name(context: Context, endpoint: Endpoint) -> Finding:
         return fine(f"{host} is an address")
     if (proxy := proxy_of(parts.scheme, host)) is not None:
         return fine(f"{host} is resolved by the proxy {proxy}")
-    addresses, reason = await resolve(host)
+    addresses, reason = await context.resolve(host)
     if addresses:
         return fine(f"{host} is {', '.join(addresses[:3])}")
     servers = name_servers(context.name_servers)

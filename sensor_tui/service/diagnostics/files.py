@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from sensor_tui.errors import SourceFileError
 from sensor_tui.model.source import FeedStatus
 from sensor_tui.service.attach import state_of
 from sensor_tui.service.diagnostics.context import Context, Finding, failed, failed_by, fine, skipped, warning
+from sensor_tui.service.diagnostics.words import age, count, some
 
 if TYPE_CHECKING:
     from sensor_tui.storage.query_integrity import TableFacts
@@ -27,7 +28,6 @@ _SMALL: Final = 16 << 20
 _MOST_BYTES: Final = 128 << 20
 _COPY_SECONDS: Final = 5.0
 _MOST_FILES: Final = 500
-_SHOWN: Final = 4
 
 
 async def data(context: Context) -> Finding:
@@ -65,16 +65,24 @@ async def readable(context: Context) -> Finding:
             "Start a sensor (sensor-tui simulate), or name another folder (--data-dir)",
         )
     problems = [feed.problem or "" for feed in feeds if feed.problem]
-    others = sum(feed.owner is not None for feed in feeds)
+    others = sum(feed.owner is not None and not feed.engine for feed in feeds)
     usable = _usable(feeds)
     cities = {feed.city for feed in usable if feed.city}
-    seen = [f"{_count(len(feeds), 'file')} in {_count(len(cities), 'city', 'cities')}"]
+    seen = [f"{count(len(feeds), 'file')} in {count(len(cities), 'city', 'cities')}"]
     if others:
         seen.append(f"{others} left to another engine")
     facts = await _facts(context, usable[:_MOST_FILES])
-    seen += _kinds(facts)
+    seen += _kinds(facts.values())
     if problems:
-        return failed("; ".join([*seen, f"{len(problems)} cannot be used", *_some(problems)]), _MEND)
+        return failed("; ".join([*seen, f"{len(problems)} cannot be used", *some(problems)]), _MEND)
+    untracked = [key for key, each in facts.items() if not each.tracked]
+    if untracked:
+        return warning(
+            f"without the column `synced`, so that their positions alone say what was sent:"
+            f" {', '.join(some(untracked))}; {'; '.join(seen)}",
+            "Stop the sensor and add it: ALTER TABLE sensor_readings ADD COLUMN synced INTEGER DEFAULT 0; or"
+            " leave it so, and keep the state folder",
+        )
     return fine("; ".join(seen))
 
 
@@ -90,13 +98,13 @@ async def growth(context: Context) -> Finding:
     if not ages:
         return skipped("there are no files that could grow")
     quiet = {source: age for source, age in ages.items() if age > GROWTH_SECONDS}
-    seen = f"{len(ages) - len(quiet)} of {_count(len(ages), 'file')} written in the last minute"
+    seen = f"{len(ages) - len(quiet)} of {count(len(ages), 'file')} written in the last minute"
     if not quiet:
         return fine(seen)
     longest = sorted(quiet, key=lambda source: quiet[source], reverse=True)
-    told = [f"{source} for {_age(quiet[source])}" for source in longest]
+    told = [f"{source} for {age(quiet[source])}" for source in longest]
     return warning(
-        f"{seen}; silent: {', '.join(_some(told))}", "See whether these sensors run, and what their logs say"
+        f"{seen}; silent: {', '.join(some(told))}", "See whether these sensors run, and what their logs say"
     )
 
 
@@ -111,7 +119,7 @@ async def integrity(context: Context) -> Finding:
     with _Threads(context) as threads:
         for feed in await context.feeds():
             path = paths.get(feed.source)
-            size = None if feed.owner is not None else _size(path)
+            size = _size(path)
             if path is None or size is None:
                 continue
             if size > _SMALL or size > left:
@@ -131,11 +139,11 @@ async def integrity(context: Context) -> Finding:
             checked += 1
             if found:
                 damaged.append(f"{feed.source}: {found}")
-    seen = [f"{_count(checked, 'file')} sound"] if checked or not damaged else []
+    seen = [f"{count(checked, 'file')} sound"] if checked or not damaged else []
     seen += [f"{large} too large to be checked beside their sensors"] if large else []
     seen += [f"{busy} written too often to be copied whole"] if busy else []
     if damaged:
-        return failed("; ".join([*_some(damaged), *seen]), "Recover them on a copy with sqlite3's .recover")
+        return failed("; ".join([*some(damaged), *seen]), "Recover them on a copy with sqlite3's .recover")
     if not checked:
         return skipped("; ".join(seen) if large or busy else "there are no files to check")
     return fine("; ".join(seen))
@@ -146,10 +154,10 @@ async def backlog(context: Context) -> Finding:
     report = await context.status()
     if report.backlog is None:
         return skipped("not known: another engine has the files, or none of them can be read")
-    seen = f"{_count(report.backlog, 'reading')} not sent"
+    seen = f"{count(report.backlog, 'reading')} not sent"
     if not report.backlog or report.lag_seconds is None:
         return fine(seen)
-    seen += f", the oldest is {_age(report.lag_seconds)} old"
+    seen += f", the oldest is {age(report.lag_seconds)} old"
     remedy = (
         "See the engine's state and the checks of the endpoint; where requests are throttled, raise the"
         " container's throughput or performance.max_ru_per_second"
@@ -168,16 +176,16 @@ async def dead_letters(context: Context) -> Finding:
         return skipped("not known yet")
     if number:
         return warning(
-            f"{_count(number, 'reading')} rejected",
+            f"{count(number, 'reading')} rejected",
             "See why: sensor-tui deadletters list; then retry or drop them",
         )
     return fine("none")
 
 
-async def _facts(context: Context, feeds: Iterable[FeedStatus]) -> "list[TableFacts]":
+async def _facts(context: Context, feeds: Iterable[FeedStatus]) -> "dict[str, TableFacts]":
     from sensor_tui.storage.query_integrity import table_facts
 
-    facts: list[TableFacts] = []
+    facts: dict[str, TableFacts] = {}
     paths = _paths(context)
     with _Threads(context) as threads:
         for feed in feeds:
@@ -185,18 +193,18 @@ async def _facts(context: Context, feeds: Iterable[FeedStatus]) -> "list[TableFa
             if path is None:
                 continue
             with suppress(SourceFileError):  # it is said by whoever reads it for good
-                facts.append(await threads.patiently(partial(table_facts, feed.source, path)))
+                facts[feed.source] = await threads.patiently(partial(table_facts, feed.source, path))
     return facts
 
 
-def _kinds(facts: "Sequence[TableFacts]") -> list[str]:
+def _kinds(facts: "Collection[TableFacts]") -> list[str]:
     """Layouts, and what is missing from them, in words."""
     layouts = Counter(each.generation for each in facts)
     seen = [f"{number} of layout {layout}" for layout, number in sorted(layouts.items())]
-    untracked = sum(not each.tracked for each in facts)
     locked = sum(each.tracked and not each.writable for each in facts)
+    indexed = sum(each.tracked and each.indexed for each in facts)
     unindexed = sum(each.tracked and not each.indexed for each in facts)
-    seen += [f"{untracked} without `synced`, whose positions alone are kept"] if untracked else []
+    seen += [f"{indexed} with `synced` and an index over open rows"] if indexed else []
     seen += [f"{locked} that cannot be written"] if locked else []
     seen += [f"{unindexed} without an index over open rows"] if unindexed else []
     return seen
@@ -218,7 +226,8 @@ class _Threads:
 
 
 def _usable(feeds: Iterable[FeedStatus]) -> list[FeedStatus]:
-    return [feed for feed in feeds if not feed.problem and feed.owner is None]
+    """Those that can be read, whoever uploads them."""
+    return [feed for feed in feeds if not feed.problem]
 
 
 def _paths(context: Context) -> dict[str, str]:
@@ -248,19 +257,3 @@ def _size(path: str | None) -> int | None:
 
 def _is_over(monotonic: Callable[[], float], deadline: float) -> bool:
     return monotonic() > deadline
-
-
-def _some(texts: Sequence[str]) -> list[str]:
-    more = len(texts) - _SHOWN
-    return [*texts[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
-
-
-def _count(number: int, noun: str, plural: str = "") -> str:
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def _age(seconds: float) -> str:
-    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"

@@ -1,33 +1,32 @@
-"""Checks of this machine: what is installed, the service, its units, the disk."""
+"""Checks of this machine: what is installed, the service, the disk."""
 
 import importlib.metadata
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from sensor_tui import __version__
 from sensor_tui.errors import ServiceError
 from sensor_tui.model.progress import EngineState
-from sensor_tui.model.unit import Health, Unit, UnitState
+from sensor_tui.model.unit import Role
 from sensor_tui.service.attach import state_of
-from sensor_tui.service.diagnostics.context import Context, Finding, failed, failed_by, fine, skipped, warning
+from sensor_tui.service.diagnostics.context import Context, Finding, failed, failed_by, fine, warning
+from sensor_tui.service.diagnostics.engines import Engines
 from sensor_tui.service.wire import EngineReport
 
 _DISTRIBUTION: Final = "sensor-tui"
-_OFTEN: Final = 3
-"""Restarts by itself from which on a unit is looked at."""
 _LITTLE: Final = (0.05, 1 << 30)
 """Share of the disk, and bytes, below which there is little space."""
 _TOO_LITTLE: Final = (0.01, 100 << 20)
 _FEW_INODES: Final = 0.05
 _TOO_FEW_INODES: Final = 0.01
-_SHOWN: Final = 5
+_EXTRA: Final = re.compile(r"extra\s*==\s*['\"]([A-Za-z0-9_.-]+)['\"]")
 
 
-async def python(_: Context) -> Finding:
-    """What this runs on."""
+async def python(context: Context) -> Finding:
+    """What this runs on, with the extras that the configuration needs."""
     from sensor_tui.storage.query_integrity import sqlite_version
 
     here = f"sensor-tui {__version__}, Python {platform.python_version()}, SQLite {sqlite_version()}"
@@ -38,15 +37,51 @@ async def python(_: Context) -> Finding:
             f"{here}; it runs from a folder of source, its packages are not known",
             "Install it: pip install .",
         )
-    names = [re.split(r"[^A-Za-z0-9._-]", each)[0] for each in wanted if "extra ==" not in each]
-    missing = [name for name in names if not _is_installed(name)]
+    packages = [_package(each) for each in wanted if _EXTRA.search(each) is None]
+    missing = [name for name in packages if not _is_installed(name)]
     if missing:
         return failed(f"{here}; missing: {', '.join(missing)}", "Install it again: pip install sensor-tui")
-    return fine(f"{here}, {len(names)} packages")
+    extras: dict[str, list[str]] = {}
+    for each in wanted:
+        if (found := _EXTRA.search(each)) is not None:
+            extras.setdefault(found[1], []).append(_package(each))
+    seen = f"{here}, {len(packages)} packages{_extras_told(extras)}"
+    lacking = {
+        extra: why
+        for extra, why in _needed(context).items()
+        if not all(map(_is_installed, extras.get(extra, ())))
+    }
+    if lacking:
+        told = "; ".join(f"{why} needs {', '.join(extras[extra])}" for extra, why in lacking.items())
+        return failed(f"{told}, not installed; {seen}", f"pip install 'sensor-tui[{','.join(lacking)}]'")
+    return fine(seen)
 
 
-async def service(context: Context) -> Finding:
-    """The service and its engine."""
+def _needed(context: Context) -> dict[str, str]:
+    """Extras that the configuration cannot do without, and which key asks for each."""
+    settings = context.settings()
+    needed: dict[str, str] = {}
+    if settings.archive.path is not None and settings.archive.format == "Parquet":
+        needed["parquet"] = "archive.format: Parquet"
+    if settings.cosmos.auth == "aad":
+        needed["aad"] = "cosmos.auth: aad"
+    return needed
+
+
+def _extras_told(extras: Mapping[str, Sequence[str]]) -> str:
+    """Which extras are there and which are not, as the end of a sentence."""
+    there = [extra for extra, names in extras.items() if all(map(_is_installed, names))]
+    absent = [extra for extra in extras if extra not in there]
+    told = f"; extras: {', '.join(there) or 'none'}"
+    return f"{told}; not installed: {', '.join(absent)}" if absent else told
+
+
+def _package(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9._-]", requirement)[0]
+
+
+async def service(context: Context, engines: Engines) -> Finding:
+    """The service and its engine, or the uploaders in containers that stand in for it."""
     try:
         report = await context.status()
     except ServiceError as error:
@@ -56,6 +91,11 @@ async def service(context: Context) -> Finding:
         return _running(engine)
     if engine.reason:
         return failed(engine.reason, "It may be starting or stopping: try again, or end that process")
+    looks = await engines.looks()
+    units = [each.unit for look in looks for each in look.containers]
+    uploaders = sum(unit.role is Role.UPLOADER and unit.state.up for unit in units)
+    if uploaders:
+        return fine(f"no service runs on this machine; containers upload ({uploaders})")
     return warning(
         "no service runs for these files: nothing is uploaded", "Start it: sensor-tui service start"
     )
@@ -76,36 +116,20 @@ def _running(engine: EngineReport) -> Finding:
     return fine(seen)
 
 
-async def units(context: Context) -> Finding:
-    """Units that should be up, and whether they are."""
-    found = await context.units()
-    if not found:
-        return skipped("no units are known here")
-    expected = [unit for unit in found if unit.state.up or unit.state in _SHOULD_BE_UP]
-    running = [unit for unit in expected if unit.state.up]
-    seen = f"{len(running)} of {len(expected)} units that should be up are, {len(found)} are known"
-    dead = [unit for unit in found if unit.state is UnitState.FAILED or unit.health is Health.UNHEALTHY]
-    if dead:
-        return failed(f"{seen}; {_told(dead)}", "See their logs (sensor-tui logs), then start them again")
-    weak = [
-        unit
-        for unit in found
-        if unit.state in {UnitState.BACKOFF, UnitState.UNKNOWN} or unit.restarts >= _OFTEN
-    ]
-    if weak:
-        return warning(f"{seen}; {_told(weak)}", "See their logs (sensor-tui logs) for why they end")
-    return fine(seen)
-
-
 async def disk(context: Context) -> Finding:
-    """Room for data and state."""
+    """Room for data, state and archive."""
     assert context.request is not None
     root = context.request.root.absolute()
-    places = {"data": root if root.is_dir() else root.parent, "state": _existing(state_of(context.request))}
+    places = {
+        "data": root if root.is_dir() else root.parent,
+        "state and ledger": existing(state_of(context.request)),
+    }
+    if (archive := context.settings().archive.path) is not None:
+        places["archive"] = existing(archive.absolute())
     seen: list[str] = []
     worst = 0
     for name, path in places.items():
-        grade, text = _room(context, name, path)
+        grade, text = room(context, name, path)
         worst = max(worst, grade)
         seen.append(text)
     evidence = "; ".join(seen)
@@ -115,7 +139,7 @@ async def disk(context: Context) -> Finding:
     return warning(evidence, remedy) if worst else fine(evidence)
 
 
-def _room(context: Context, name: str, path: Path) -> tuple[int, str]:
+def room(context: Context, name: str, path: Path) -> tuple[int, str]:
     """How bad it is, 0 to 2, and what there is."""
     facts = context.space(str(path))
     free, total = facts.f_bavail * facts.f_frsize, max(1, facts.f_blocks * facts.f_frsize)
@@ -141,21 +165,9 @@ def _size(size: float) -> str:
     return f"{size:.1f} TB"
 
 
-def _existing(path: Path) -> Path:
+def existing(path: Path) -> Path:
     """The nearest folder that is there."""
     return next(each for each in (path, *path.parents) if each.exists())
-
-
-def _told(found: Sequence[Unit]) -> str:
-    told = [
-        f"{unit.name} is {unit.state}"
-        + (f" ({unit.reason})" if unit.reason else "")
-        + (" and unhealthy" if unit.health is Health.UNHEALTHY else "")
-        + (f", restarted {unit.restarts} times" if unit.restarts >= _OFTEN else "")
-        for unit in found[:_SHOWN]
-    ]
-    more = len(found) - len(told)
-    return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
 
 
 def _is_installed(name: str) -> bool:
@@ -164,6 +176,3 @@ def _is_installed(name: str) -> bool:
     except importlib.metadata.PackageNotFoundError:
         return False
     return True
-
-
-_SHOULD_BE_UP: Final = frozenset({UnitState.BACKOFF, UnitState.FAILED, UnitState.UNKNOWN})

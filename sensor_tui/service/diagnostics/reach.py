@@ -2,10 +2,8 @@
 
 import asyncio
 import ipaddress
-import socket
 import ssl
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from sensor_tui.sync.sinks.cosmos.connection import Connection, Reply, Unanswered
     from sensor_tui.sync.sinks.cosmos.options import CosmosOptions
 
-_RESOLVE_SECONDS: Final = 10.0
 _VERSION: Final = "2020-07-15"
 
 
@@ -196,23 +193,6 @@ def proxy_of(scheme: str, host: str) -> str | None:
         return None
     proxy = getproxies().get(scheme)
     return None if proxy is None else urlsplit(proxy).netloc.rpartition("@")[2] or proxy
-
-
-async def resolve(host: str) -> tuple[list[str], str]:
-    """Addresses of a name as this machine has them; without any, why."""
-    threads = ThreadPoolExecutor(1, thread_name_prefix="sensor-dns")
-    try:
-        found = asyncio.get_running_loop().run_in_executor(
-            threads, lambda: socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        )
-        async with asyncio.timeout(_RESOLVE_SECONDS):
-            return list(dict.fromkeys(str(each[4][0]) for each in await found)), ""
-    except TimeoutError:
-        return [], f"no result within {_RESOLVE_SECONDS:.0f} s"
-    except (OSError, UnicodeError) as error:
-        return [], str(getattr(error, "strerror", None) or error)
-    finally:
-        threads.shutdown(wait=False)
 
 
 async def shake_hands(options: "CosmosOptions", host: str, port: int) -> tuple[Mapping[str, Any], str]:

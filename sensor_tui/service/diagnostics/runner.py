@@ -9,60 +9,96 @@ from typing import Final
 
 from sensor_tui.errors import SensorTuiError, UsageError
 from sensor_tui.model.check import Check, CheckInfo, CheckVerdict
-from sensor_tui.service.diagnostics import endpoint, files, machine
+from sensor_tui.service.diagnostics import docker, endpoint, files, machine, outputs, unit_logs, units
+from sensor_tui.service.diagnostics.container_dns import container_dns
 from sensor_tui.service.diagnostics.context import Context, Finding, failed, failed_by, skipped
+from sensor_tui.service.diagnostics.engines import Engines
 from sensor_tui.service.diagnostics.reach import Endpoint
 
 log = logging.getLogger(__name__)
 
 CHECK_SECONDS: Final = 60.0
 """How long a check may take."""
+DOCKER_SECONDS: Final = 30.0
+"""The same where engines are asked, which has its own limit for every question."""
 KEPT_SECONDS: Final = 10.0
 """How long the verdict of a check is good enough for those that stand on it."""
 
-Make = Callable[[Context, Endpoint], Awaitable[Finding]]
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What checks are made on, with the connections they share."""
+
+    context: Context
+    endpoint: Endpoint
+    engines: Engines
+
+    async def close(self) -> None:
+        """Let go of connections; they are made again where they are needed."""
+        await self.endpoint.close()
+        await self.engines.close()
+
+
+Make = Callable[[Ground], Awaitable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
 class CheckSpec:
-    """A check, and the checks that have to be well before it can be made."""
+    """A check, the checks that have to be well before it can be made, and how long it may take."""
 
     name: str
     title: str
     make: Make
     needs: tuple[str, ...] = ()
+    seconds: float = CHECK_SECONDS
 
 
 def _alone(make: Callable[[Context], Awaitable[Finding]]) -> Make:
-    """A check that has nothing to do with the endpoint."""
+    return lambda ground: make(ground.context)
 
-    async def check(context: Context, _: Endpoint) -> Finding:
-        return await make(context)
 
-    return check
+def _of_endpoint(make: Callable[[Context, Endpoint], Awaitable[Finding]]) -> Make:
+    return lambda ground: make(ground.context, ground.endpoint)
+
+
+def _of_engines(make: Callable[[Context, Engines], Awaitable[Finding]]) -> Make:
+    return lambda ground: make(ground.context, ground.engines)
+
+
+def _docker(
+    name: str, title: str, make: Callable[[Context, Engines], Awaitable[Finding]], needs: tuple[str, ...] = ()
+) -> CheckSpec:
+    return CheckSpec(name, title, _of_engines(make), needs, DOCKER_SECONDS)
 
 
 CHECKS: Final = (
     CheckSpec("python", "Python and packages", _alone(machine.python)),
+    _docker("docker", "Docker engine", docker.engine),
+    _docker("compose", "Compose tool", docker.compose),
+    _docker("images", "Images and their versions", docker.images, ("docker",)),
     CheckSpec("data", "Data and state folder", _alone(files.data)),
-    CheckSpec("service", "Service and engine", _alone(machine.service), ("data",)),
-    CheckSpec("units", "Units", _alone(machine.units), ("service",)),
+    _docker("service", "Service and engine", machine.service, ("data",)),
+    _docker("units", "Units", units.units, ("data",)),
     CheckSpec("files", "Sensor files", _alone(files.readable), ("data",)),
     CheckSpec("growth", "Sensors write", _alone(files.growth), ("data",)),
     CheckSpec("integrity", "Integrity of files", _alone(files.integrity), ("data",)),
     CheckSpec("backlog", "Backlog and lag", _alone(files.backlog), ("data",)),
     CheckSpec("deadletters", "Dead letters", _alone(files.dead_letters), ("data",)),
     CheckSpec("disk", "Disk space", _alone(machine.disk), ("data",)),
-    CheckSpec("endpoint", "Endpoint and key are configured", endpoint.configured),
-    CheckSpec("dns", "Name of the endpoint", endpoint.name, ("endpoint",)),
-    CheckSpec("connect", "Connection and TLS", endpoint.connect, ("dns",)),
-    CheckSpec("clock", "Clock", endpoint.clock, ("connect",)),
-    CheckSpec("key", "Authentication", endpoint.authentication, ("clock",)),
-    CheckSpec("database", "Database", endpoint.database, ("key",)),
-    CheckSpec("container", "Container", endpoint.container, ("database",)),
-    CheckSpec("partition-key", "Partition key", endpoint.partition_key, ("container",)),
-    CheckSpec("throughput", "Throughput", endpoint.throughput, ("container",)),
-    CheckSpec("write", "Write and delete a document", endpoint.write, ("partition-key",)),
+    CheckSpec("processors", "Processors", _alone(outputs.processors)),
+    CheckSpec("endpoint", "Endpoint and key are configured", _of_endpoint(endpoint.configured)),
+    CheckSpec("dns", "Name of the endpoint", _of_endpoint(endpoint.name), ("endpoint",)),
+    _docker("container-dns", "The name, inside a container", container_dns, ("docker",)),
+    CheckSpec("connect", "Connection and TLS", _of_endpoint(endpoint.connect), ("dns",)),
+    CheckSpec("clock", "Clock", _of_endpoint(endpoint.clock), ("connect",)),
+    CheckSpec("key", "Authentication", _of_endpoint(endpoint.authentication), ("clock",)),
+    CheckSpec("database", "Database", _of_endpoint(endpoint.database), ("key",)),
+    CheckSpec("container", "Container", _of_endpoint(endpoint.container), ("database",)),
+    CheckSpec("partition-key", "Partition key", _of_endpoint(endpoint.partition_key), ("container",)),
+    CheckSpec("throughput", "Throughput", _of_endpoint(endpoint.throughput), ("container",)),
+    CheckSpec("write", "Write and delete a document", _of_endpoint(endpoint.write), ("partition-key",)),
+    CheckSpec("archive", "Archive", _alone(outputs.archive)),
+    _docker("logs", "Errors in logs of units", unit_logs.logs, ("data",)),
 )
 _BY_NAME: Final = {spec.name: spec for spec in CHECKS}
 
@@ -77,7 +113,7 @@ class Diagnostics:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._endpoint = Endpoint(context)
+        self._ground = Ground(context, Endpoint(context), Engines(context))
         self._known: dict[str, tuple[float, Check]] = {}
         self._turn = asyncio.Lock()
 
@@ -94,7 +130,7 @@ class Diagnostics:
                     await self._known_lately(other)
                 return await self._make(spec)
             finally:
-                await self._endpoint.close()
+                await self._ground.close()
 
     async def run(self, only: Iterable[str] = ()) -> AsyncIterator[Check]:
         """Make every check, or those that are wanted, and give each as it is made.
@@ -120,7 +156,7 @@ class Diagnostics:
                         await self._make(spec)
                     yield self._known[spec.name][1]
             finally:
-                await self._endpoint.close()
+                await self._ground.close()
 
     async def run_all(self, only: Iterable[str] = ()) -> list[Check]:
         """As `run`, all at once."""
@@ -128,7 +164,7 @@ class Diagnostics:
 
     async def close(self) -> None:
         """Let go of connections."""
-        await self._endpoint.close()
+        await self._ground.close()
 
     async def _known_lately(self, spec: CheckSpec) -> None:
         known = self._known.get(spec.name)
@@ -160,12 +196,12 @@ class Diagnostics:
 
     async def _find(self, spec: CheckSpec) -> Finding:
         try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                return await spec.make(self._context, self._endpoint)
+            async with asyncio.timeout(spec.seconds):
+                return await spec.make(self._ground)
         except SensorTuiError as error:
             return failed_by(error)
         except TimeoutError:
-            return failed(f"no result within {CHECK_SECONDS:.0f} s", "Try again; if it persists, see the log")
+            return failed(f"no result within {spec.seconds:.0f} s", "Try again; if it persists, see the log")
         except OSError as error:
             return failed(f"{error.strerror or error}", "Check permissions and the disk")
         except Exception as error:
