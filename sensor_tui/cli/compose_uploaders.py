@@ -71,6 +71,9 @@ def uploaders_of(loaded: "Loaded", *, own: bool) -> Uploaders:
         needed += _SIGN_IN
     elif not any(key.startswith("cosmos.") for _, key in held):
         needed.append(_KEY)
+    hashes = theirs.sources["processing.sanitization.hash_key"]
+    if hashes.startswith(("environment ", ".env ")):
+        needed.append(hashes.split()[-1])
     names = [name for name in dict.fromkeys(needed) if name not in environment]
     return Uploaders(path, theirs.settings.cosmos.connection.ca_file, environment, _known(names, theirs))
 

@@ -52,9 +52,11 @@ def validate(session: Session, *, config_path: Path | None, as_json: bool) -> in
     """Check the configuration; exits 2 and names file, key and line of everything that is wrong."""
     from sensor_tui.cli.output import clean, emit, emit_json
     from sensor_tui.cli.setup import prepare
+    from sensor_tui.service.stages import stages_of
 
     try:
         loaded = prepare(session, config_path).loaded
+        stages_of(loaded.settings)
     except ConfigError as error:
         if not as_json:
             raise

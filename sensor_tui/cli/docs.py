@@ -1,4 +1,7 @@
-"""The manual of the commands, from their definitions: `python -m sensor_tui.cli.docs docs/commands.md`."""
+"""The manual of the commands, from their definitions.
+
+`python -m sensor_tui.cli.docs docs/commands.md` writes it as one page, `--man DIR` as manual pages for `man`.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -7,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from sensor_tui.cli.lazy import Command, LazyGroup, common_options
+from sensor_tui.cli.lazy import Command, common_options
 from sensor_tui.cli.main import EXIT_CODES, PROGRAM, root
 
 _HEAD = """\
@@ -48,27 +51,45 @@ def _common() -> Iterator[str]:
     )
 
 
-def _commands() -> Iterator[str]:
+def commands() -> Iterator[tuple[click.Command, click.Context]]:
+    """Every command of the program itself, groups among them, in the order of its list."""
     context = click.Context(root, info_name=PROGRAM, **root.context_settings)
-    assert isinstance(root, LazyGroup)
-    for name in root.list_commands(context):
-        command = root.get_command(context, name)
+    yield from parts(root, context)
+
+
+def parts(group: click.Group, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
+    """The commands of a group, each with its context."""
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         assert command is not None
-        yield from _command(command, click.Context(command, parent=context, info_name=name), depth=2)
+        yield command, click.Context(command, parent=context, info_name=name)
+
+
+def usage(command: click.Command, context: click.Context) -> str:
+    """How it is called, in one line."""
+    return " ".join([context.command_path, *command.collect_usage_pieces(context)])
+
+
+def own_options(command: click.Command) -> list[click.Parameter]:
+    """Its options without those of every command."""
+    common = {option.name for option in common_options()}
+    return [param for param in command.params if param.name not in common]
+
+
+def _commands() -> Iterator[str]:
+    for command, context in commands():
+        yield from _command(command, context, depth=2)
 
 
 def _command(command: click.Command, context: click.Context, *, depth: int) -> Iterator[str]:
     yield f"{'#' * depth} {context.command_path}\n"
     yield f"{_markdown(command.help or '')}\n"
     if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            part = command.get_command(context, name)
-            assert part is not None
-            yield from _command(part, click.Context(part, parent=context, info_name=name), depth=depth + 1)
+        for part, inner in parts(command, context):
+            yield from _command(part, inner, depth=depth + 1)
         return
-    yield f"```\n{' '.join([context.command_path, *command.collect_usage_pieces(context)])}\n```\n"
-    common = {option.name for option in common_options()}
-    yield from _options(context, [param for param in command.params if param.name not in common])
+    yield f"```\n{usage(command, context)}\n```\n"
+    yield from _options(context, own_options(command))
     if isinstance(command, Command) and command.examples:
         yield "\n".join(["Examples:", "", "```", *command.examples, "```", ""])
 
@@ -90,11 +111,16 @@ def _markdown(text: str) -> str:
 
 
 def main() -> None:
-    """Write the manual to the file that is named, or to standard output."""
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_text(manual(), encoding="utf-8")
-    else:
-        click.echo(manual(), nl=False)
+    """Write the manual to the file that is named, its pages to the folder after `--man`, or all of it out."""
+    match sys.argv[1:]:
+        case ["--man", folder]:
+            from sensor_tui.cli.docs_man import write_pages
+
+            write_pages(Path(folder))
+        case [file]:
+            Path(file).write_text(manual(), encoding="utf-8")
+        case _:
+            click.echo(manual(), nl=False)
 
 
 if __name__ == "__main__":

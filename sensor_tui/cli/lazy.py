@@ -1,11 +1,24 @@
 """Groups that load a command when it is called, and commands with the options that all of them take."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+COMPLETE: Final = "_SENSOR_TUI_COMPLETE"
+"""Variable with which the script of a shell asks for completions."""
+
+Known = Literal["city", "sensor", "unit"]
+
+_KNOWN_OPTIONS: Final[dict[str, Known]] = {"--city": "city", "--sensor": "sensor", "--sensor-id": "sensor"}
+_UNITS: Final = "names"
+"""The argument with which commands take units."""
 
 
 @dataclass(slots=True)
@@ -22,6 +35,36 @@ class Lazy:
 
     target: str
     summary: str
+
+
+class KnownText(click.types.StringParamType):
+    """Any text, completed with the names there are."""
+
+    def __init__(self, known: Known) -> None:
+        self.known = known
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem]":
+        """Names that begin like that."""
+        from click.shell_completion import CompletionItem
+
+        from sensor_tui.cli.completion_names import names
+
+        given = set(ctx.params.get(param.name or "") or ()) if param.multiple or param.nargs == -1 else set()
+        found = (name for name in names(self.known, ctx.params) if name not in given)
+        return [CompletionItem(each) for each in found if each.casefold().startswith(incomplete.casefold())]
+
+
+def _complete_known(param: click.Parameter) -> None:
+    """Have values completed that name a city, a sensor or units."""
+    if param.type is not click.STRING:
+        return
+    if isinstance(param, click.Argument) and param.name == _UNITS:
+        param.type = KnownText("unit")
+    for option in param.opts:
+        if option in _KNOWN_OPTIONS:
+            param.type = KnownText(_KNOWN_OPTIONS[option])
 
 
 def common_options() -> list[click.Parameter]:
@@ -57,6 +100,8 @@ class Command(click.Command):
         self.context_settings.setdefault("help_option_names", ["-h", "--help"])
         self.examples = tuple(examples)
         self.params += common_options()
+        for param in self.params:
+            _complete_known(param)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:
@@ -97,6 +142,25 @@ class LazyGroup(Group):
         super().__init__(*args, **kwargs)
         self._lazy = lazy
         self.params += common_options()
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the program, or answer a shell that asks for completions."""
+        asked = os.environ.get(COMPLETE)
+        if asked:
+            from sensor_tui.cli.completion_words import answer
+
+            return answer(self, asked, kwargs.get("prog_name") or "")
+        return super().main(*args, **kwargs)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Options, or commands by what is known of them without loading any."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        known = [CompletionItem(name, help=lazy.summary) for name, lazy in self._lazy.items()]
+        known += [CompletionItem(name) for name in super().list_commands(ctx)]
+        return [item for item in known if item.value.startswith(incomplete)]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self._lazy, *super().list_commands(ctx)]

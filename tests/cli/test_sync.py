@@ -195,10 +195,10 @@ def test_a_second_engine_leaves_the_files_to_the_first(
     assert process.wait(30) == 0
 
 
-def test_keys_that_do_nothing_yet_are_named(run: Any, tmp_path: Path) -> None:
+def test_settings_that_wait_for_their_processor_are_named(run: Any, tmp_path: Path) -> None:
     config = tmp_path / "sensor-tui.yaml"
-    config.write_text("processing: {processors: [Sanitize]}\narchive: {path: archive}\n", encoding="utf-8")
+    config.write_text("processing: {anomaly: {rules: {temperature: ..60}}}\n", encoding="utf-8")
     (tmp_path / "data").mkdir()
     done = run("sync", "--dry-run", "--config", str(config), "--data-dir", str(tmp_path / "data"))
-    assert "processing.processors has no effect in this version" in done.err
-    assert "archive.path has no effect in this version" in done.err
+    told = "processing.anomaly.rules has no effect: Anomaly is not among processing.processors"
+    assert told in done.err
