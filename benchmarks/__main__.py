@@ -6,6 +6,10 @@ from importlib import import_module
 
 BENCHMARKS = {
     "upload": "client CPU per document, beside Microsoft's writers",
+    "stages": "the processors: CPU per document over encoding alone",
+    "archive": "the archive: cost of a document by format and size of request, and compaction",
+    "retention": "a million acknowledged rows removed beside their sensor",
+    "clean": "deleting from a container, beside the SDK's delete_item",
     "memory": "a million-row backlog: memory, and the rate at its end",
     "sensor": "a sensor's insert latency while its million-row file is uploaded",
     "idle": "1,000 idle files polled each second",
