@@ -50,9 +50,10 @@ def show(session: Session, *, config_path: Path | None, as_json: bool) -> None:
 @click.pass_obj
 def validate(session: Session, *, config_path: Path | None, as_json: bool) -> int:
     """Check the configuration; exits 2 and names file, key and line of everything that is wrong."""
+    from sensor_tui.cli import logs
     from sensor_tui.cli.output import clean, emit, emit_json
     from sensor_tui.cli.setup import prepare
-    from sensor_tui.service.stages import stages_of
+    from sensor_tui.service.stages import doubtful_names, stages_of
 
     try:
         loaded = prepare(session, config_path).loaded
@@ -62,9 +63,13 @@ def validate(session: Session, *, config_path: Path | None, as_json: bool) -> in
             raise
         emit_json({"valid": False, "file": None, "errors": error.message.split("\n"), "notices": []})
         return int(ExitCode.USAGE)
+    doubtful = doubtful_names(loaded.settings)
+    for notice in doubtful:
+        logs.notice(notice)
     if as_json:
         path = None if loaded.path is None else str(loaded.path)
-        emit_json({"valid": True, "file": path, "errors": [], "notices": list(loaded.notices)})
+        notices = [*loaded.notices, *doubtful]
+        emit_json({"valid": True, "file": path, "errors": [], "notices": notices})
     else:
         where = "No file was found; environment and defaults" if loaded.path is None else clean(loaded.path)
         emit(f"{where}: valid")

@@ -35,3 +35,18 @@ def moment(option: str, text: str | None) -> float | None:
         raise UsageError(
             f"{option} {text} is not a time", fix="Give it as 2025-08-01T12:00:00Z, or as 90s, 15m, 2h, 7d"
         ) from None
+
+
+def span(since: str | None, until: str | None) -> tuple[float | None, float | None]:
+    """First and last time of `--since` and `--until`, in seconds since the epoch; None where not given.
+
+    Raises:
+        UsageError: one is no time, or the first is later than the last.
+    """
+    first, last = moment("--since", since), moment("--until", until)
+    if first is not None and last is not None and first > last:
+        raise UsageError(
+            f"--since {since} is later than --until {until}",
+            fix="Exchange them; 2h is two hours ago, and later than 7d",
+        )
+    return first, last

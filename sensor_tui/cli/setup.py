@@ -53,7 +53,12 @@ def prepare(
 
 
 def say_what_waits(settings: "Settings") -> None:
-    """Say which keys are given and wait for their processor, so that nobody believes otherwise."""
+    """Say which keys are given and do nothing, so that nobody believes otherwise.
+
+    They wait for their processor, or may name a field that is not there.
+    """
+    from sensor_tui.service.stages import doubtful_names
+
     processing = settings.processing
     given = (
         ("Schematize", "schematization.types", processing.schematization.types),
@@ -65,6 +70,8 @@ def say_what_waits(settings: "Settings") -> None:
     for processor, key, value in given:
         if value and processor not in processing.processors:
             logs.notice(f"processing.{key} has no effect: {processor} is not among processing.processors")
+    for notice in doubtful_names(settings):
+        logs.notice(notice)
 
 
 def conceal(settings: "Settings") -> None:

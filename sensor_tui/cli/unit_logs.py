@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import click
 
 from sensor_tui.cli.lazy import Command, Session
-from sensor_tui.cli.moments import FORMS, METAVAR, moment
+from sensor_tui.cli.moments import FORMS, METAVAR, span
 from sensor_tui.cli.options import where_options
 from sensor_tui.cli.unit_logs_show import NOTE, Last, Printer, Shown, filter_of
 from sensor_tui.cli.units import closing, find_units, short_names
@@ -58,13 +58,13 @@ def logs(session: Session, /, **options: Any) -> None:
 
     Units are given by name, id, sensor id, or as Compose calls the service or its container. Units that
     appear meanwhile are shown too, unless some were named. Control characters and escape sequences are
-    replaced. Where no service runs, or it is another user's, containers are read from their engine.
+    replaced. Where no service runs, or it is another user's, containers are read from their engine, and
+    processes from their files.
     """
     if options["invert"] and options["grep"] is None:
         raise UsageError("--invert goes with --grep", fix="Give --grep, or leave it out")
     wanted = filter_of(options["grep"], invert=options["invert"])
-    options["since"] = moment("--since", options["since"])
-    options["until"] = moment("--until", options["until"])
+    options["since"], options["until"] = span(options["since"], options["until"])
     options["tail"] = _tail(
         options["tail"], everything=options["since"] is not None or options["until"] is not None
     )
@@ -115,6 +115,7 @@ async def _read(
     from sensor_tui.cli.output import say
     from sensor_tui.model.clock import SystemClock
     from sensor_tui.service.attach import attach
+    from sensor_tui.service.broken import lost
     from sensor_tui.service.fleet_logs_direct import DirectLogs
 
     clock = SystemClock()
@@ -127,8 +128,11 @@ async def _read(
         async with client:
             try:
                 await _Reading(_Service(client), options, shown, plain=plain).run()
-            except httpx.HTTPError as error:
-                raise client.unanswered(error) from error
+            except (httpx.HTTPError, SensorTuiError) as error:
+                broken = lost(client.where, error)
+                if broken is None:
+                    raise
+                raise broken from error
         return
     async with DirectLogs(settings, request, clock) as direct:
         if not await direct.units():
@@ -173,10 +177,10 @@ class _Reading:
         from sensor_tui.model.clock import SystemClock
 
         options, known = self._options, await self._source.units()
-        if not known:
-            say("There are no units; 'sensor-tui units add' adds one.")
-            return
         named = find_units(known, [_meant(known, name) for name in options["names"]])
+        if not known:
+            waits = "; those that appear are shown" if self._follow else ""
+            say(f"There are no units: 'sensor-tui units add' adds one{waits}.")
         chosen = named or list(known)
         self._known = {unit.id: unit for unit in chosen}
         self._printer = Printer(
@@ -187,17 +191,18 @@ class _Reading:
             plain=self._plain,
         )
         self._printer.widen(self._known)
-        self._begin(list(self._known), since=options["since"], tail=options["tail"])
+        if chosen:
+            self._begin(list(self._known), since=options["since"], tail=options["tail"])
         clock = SystemClock()
         try:
-            while self._streams:
+            while self._streams or (self._follow and not self._known):
                 sleeping = asyncio.ensure_future(clock.sleep(LOOK_SECONDS))
                 done, _ = await asyncio.wait({*self._streams, sleeping}, return_when=asyncio.FIRST_COMPLETED)
                 sleeping.cancel()
                 self._streams -= done
                 for task in done - {sleeping}:
                     task.result()
-                if self._streams and self._follow:
+                if self._follow and (self._streams or not self._known):
                     await self._look(everything=not named)
         finally:
             for task in self._streams:
@@ -229,6 +234,8 @@ class _Reading:
         try:
             found = await self._source.units()
         except SensorTuiError:
+            if not self._streams:
+                raise
             return  # the log itself comes to its end then, and says why
         new = [unit for unit in found if everything and unit.id not in self._known]
         notes = []

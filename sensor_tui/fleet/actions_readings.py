@@ -12,8 +12,6 @@ class Standing:
 
     backlog: int | None
     """Readings neither acknowledged nor dead; None where not known."""
-    waiting: int = 0
-    """Of the backlog: readings that wait for their window, which no upload can send yet."""
     oldest_open: float | None = None
     newest: float | None = None
     dead_letters: int | None = 0
@@ -23,6 +21,8 @@ class Standing:
     """Why nothing is uploaded now; empty where readings flow."""
     held: bool = False
     """Waiting for an upload is no use: somebody has to do something first."""
+    waiting: int = 0
+    """Of the backlog: readings that wait for their window, which no upload can send yet."""
 
 
 class Readings(Protocol):

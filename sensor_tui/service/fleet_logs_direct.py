@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 from sensor_tui.errors import FleetError
 from sensor_tui.fleet.process import FOLDER
 from sensor_tui.fleet.process_lines import LineReader
-from sensor_tui.fleet.process_logfile import UnitLog
 from sensor_tui.fleet.process_spec import load_spec
 from sensor_tui.model.clock import Clock
 from sensor_tui.model.unit import LogLine, Unit, UnitState, unit_id
 from sensor_tui.service.attach import state_of
 from sensor_tui.service.fleet import docker_runtimes
 from sensor_tui.service.fleet_logs import merged
+from sensor_tui.service.fleet_logs_growing import GrowingLog
 from sensor_tui.service.request import SyncRequest
 
 if TYPE_CHECKING:
@@ -26,14 +26,13 @@ T = TypeVar("T")
 
 SETTLE_SECONDS: Final = 10.0
 """How long an engine may take until it says what it has."""
+AGAIN_SECONDS: Final = 1.0
+"""Between two looks at the log of a process."""
 _RUNTIME: Final = "process"
 
 
 class DirectLogs:
-    """Units and their logs, as an asynchronous context manager. Nothing is started, changed or taken over.
-
-    Logs of processes are read as far as they go: only a service follows them, since it also rotates them.
-    """
+    """Units and their logs, as an asynchronous context manager. Nothing is started, changed or taken over."""
 
     def __init__(self, settings: "Settings", request: SyncRequest, clock: Clock) -> None:
         root, self._state = request.root.absolute(), state_of(request)
@@ -84,21 +83,30 @@ class DirectLogs:
         logs: dict[str, AsyncIterator[Sequence[LogLine]]] = {}
         for unit in units:
             if unit in self._processes:
-                logs[unit] = self._lines(self._processes[unit], since, tail)
+                logs[unit] = self._lines(self._processes[unit], since, tail, follow=follow)
                 continue
             engine = next(each for each in self._engines if any(unit == one.id for one in each.list()))
             logs[unit] = engine.logs(unit, since=since, tail=tail, follow=follow)
         return merged(logs, self._clock, follow=follow)
 
     async def _lines(
-        self, unit: Unit, since: float | None, tail: int | None
+        self, unit: Unit, since: float | None, tail: int | None, *, follow: bool
     ) -> AsyncGenerator[Sequence[LogLine], None]:
-        log = UnitLog(self._state / FOLDER / f"{unit.name}.log")
+        log = GrowingLog(self._state / FOLDER / f"{unit.name}.log", self._clock)
         reader = await self._run(lambda: LineReader(log, unit.id, since=since, tail=tail))
-        while lines := await self._run(reader.take):
-            yield lines
-        if rest := await self._run(reader.rest):
-            yield rest
+        place = -1
+        while True:
+            while lines := await self._run(reader.take):
+                yield lines
+            # the beginning of a line is shown once its end has been missing from one look to the next
+            late = reader.place == place or not follow
+            if late and (rest := await self._run(reader.rest)):
+                yield rest
+            if not follow:
+                return
+            place = reader.place
+            yield ()
+            await self._clock.sleep(AGAIN_SECONDS)
 
     def _find_processes(self) -> list[Unit]:
         folder, host = self._state / FOLDER, socket.gethostname()

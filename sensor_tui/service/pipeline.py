@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from sensor_tui.errors import ConfigError, UsageError
+from sensor_tui.errors import UsageError
 from sensor_tui.model.clock import Clock
 from sensor_tui.model.source import FeedStatus
 from sensor_tui.service.dry import DrySink
@@ -286,13 +286,10 @@ def cosmos_sinks(settings: "Settings", clock: Clock) -> list[Sink]:
     sinks = [cosmos_sink(settings, clock)]
     if routes_anomalies(settings):
         from sensor_tui.service.cosmos_options import cosmos_options
+        from sensor_tui.service.stages import check_route
 
+        check_route(settings)
         container = settings.processing.anomaly.container
-        if container == settings.cosmos.container:
-            raise ConfigError(
-                f"Anomalous readings would go to the container of all others, {container}",
-                fix="Name another in processing.anomaly.container, or set processing.anomaly.action: flag",
-            )
         sink: Sink = connector("sink", SINK)(replace(cosmos_options(settings), container=container), clock)
         sink.name = ANOMALIES
         sinks.append(sink)

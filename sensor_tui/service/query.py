@@ -1,8 +1,9 @@
 """Questions about readings in sensors' files, answered without being in the sensors' way."""
 
 import math
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,8 @@ from sensor_tui.service.request import SyncRequest
 
 if TYPE_CHECKING:
     from sensor_tui.storage.latest import Place
+    from sensor_tui.storage.query_newest import NewestReader
+    from sensor_tui.storage.query_owner import Owner, Whose
 
 QUERY_SECONDS: Final = 30.0
 SINK: Final = "cosmos"
@@ -42,6 +45,12 @@ class Wanted:
             math.inf if self.until is None else self.until,
         )
 
+    def whose(self, folder: str) -> "Whose":
+        """Whose rows are meant in a file of that folder's city."""
+        from sensor_tui.storage.query_owner import Whose
+
+        return Whose(folder, self.sensor, self.city)
+
 
 @dataclass(frozen=True, slots=True)
 class SensorFile:
@@ -50,7 +59,9 @@ class SensorFile:
     source: str
     path: str
     sensor_id: str | None
+    """That of its newest row; others may have written it too."""
     city: str
+    """That of its folder, for rows that name none."""
     newest: float | None
     problem: str = ""
     """Why it cannot be read."""
@@ -59,6 +70,14 @@ class SensorFile:
     """Row id up to which the ledger says that Cosmos DB has it; counts where rows cannot be marked."""
     letters: int = 0
     """Dead letters of it in the ledger."""
+    owners: "tuple[Owner, ...]" = ()
+    """Whose rows it has, as far as looks at a few places tell; empty where that was not asked for."""
+
+    def owner(self, wanted: Wanted) -> "Owner":
+        """Whose rows are meant in it where none are found."""
+        from sensor_tui.storage.query_owner import Owner
+
+        return Owner(wanted.sensor or self.sensor_id, wanted.city or self.city)
 
 
 RowBatches = AsyncGenerator[tuple[Sequence[str], Sequence[Sequence[Cell]]], None]
@@ -131,12 +150,24 @@ class FileQueries:
         """End the threads."""
         self.threads.close()
 
-    async def files(self, wanted: Wanted | None = None) -> list[SensorFile]:
-        """The files there are, in the order of their names; of one sensor or city where that is wanted.
+    @property
+    def root(self) -> Path:
+        """Where the files are."""
+        return self._request.root
+
+    async def files(self, wanted: Wanted | None = None, *, owners: bool = False) -> list[SensorFile]:
+        """The files there are, in the order of their names; `owners` looks for whose rows they have.
+
+        Of one sensor or city where that is wanted: those that have such a row, whenever it was, and those that
+        cannot be read and may have one.
 
         Raises:
             StorageError: the root is missing.
         """
+        every = await self._every(owners=owners)
+        return [file for file in every if wanted is None or file.problem or await self._holds(file, wanted)]
+
+    async def _every(self, *, owners: bool) -> list[SensorFile]:
         from sensor_tui.storage.store import SqliteStore
 
         store = SqliteStore(
@@ -151,7 +182,7 @@ class FileQueries:
             await store.close()
         found = [
             replace(
-                await self._facts(key, path, city),
+                await self._facts(key, path, city, owners=owners),
                 position=positions.get(key, {}).get(SINK, 0),
                 letters=letters.get(key, 0),
             )
@@ -162,7 +193,7 @@ class FileQueries:
             for source, problem in problems.items()
             if source not in {file.source for file in found}
         ]
-        return sorted((file for file in found if _fits(file, wanted)), key=lambda file: file.source)
+        return sorted(found, key=lambda file: file.source)
 
     async def newest(self, wanted: Wanted, *, limit: int) -> tuple[Table, list[str]]:
         """The newest readings of all files that are meant, the newest first; and what could not be read.
@@ -191,7 +222,7 @@ class FileQueries:
         from sensor_tui.service.query_stream import newest_first
 
         files, problems = await self._usable(wanted)
-        return RowStream(newest_first(files, wanted.span, self.threads, self._clock, problems), problems)
+        return RowStream(newest_first(files, wanted, self.threads, self._clock, problems), problems)
 
     async def stream_sql(self, wanted: Wanted, sql: str) -> RowStream:
         """The rows that a query gives in every file that is meant, file after file; raises as `sql`."""
@@ -201,13 +232,13 @@ class FileQueries:
         return RowStream(file_by_file(files, sql, self._clock, problems), problems)
 
     async def count(self, wanted: Wanted) -> tuple[Table, list[str]]:
-        """How many readings each file has that is meant; raises as `newest`."""
+        """How many readings that are meant each file has, by sensor and city; raises as `newest`."""
         began = self._clock.monotonic()
         files, problems = await self._usable(wanted)
         rows: list[list[Cell]] = []
         for file in files:
             try:
-                rows.append([file.source, file.sensor_id, file.city, await self._count(file, wanted)])
+                rows += [[file.source, *owner, number] for owner, number in await self._count(file, wanted)]
             except SourceFileError as error:
                 problems.append(str(error))
         took = round(self._clock.monotonic() - began, 3)
@@ -216,7 +247,7 @@ class FileQueries:
     async def sql(
         self, wanted: Wanted, sql: str, *, limit: int, seconds: float = QUERY_SECONDS
     ) -> tuple[Table, list[str]]:
-        """The same query over every file that is meant, with a column for the file where there are several.
+        """The same query over every file that has a row that is meant, all of its rows, with a column for the file where there are several.
 
         Raises:
             UsageError: no file fits, or the query is not understood.
@@ -244,48 +275,69 @@ class FileQueries:
     async def _usable(self, wanted: Wanted) -> tuple[list[SensorFile], list[str]]:
         """The files that are meant and can be read, and what is wrong with the others."""
         files = await self.files(wanted)
+        if not files and not await self._every(owners=False):
+            raise UsageError(
+                f"No sensor database was found in {self.root}", fix="Name their folder with --data-dir"
+            )
         problems = [file.problem for file in files if file.problem]
         usable = [file for file in files if not file.problem]
         if not usable and not problems:
             raise UsageError("No sensor file fits", fix=_LIST_FIX)
         return usable, problems
 
-    async def _count(self, file: SensorFile, wanted: Wanted) -> int:
+    async def _count(self, file: SensorFile, wanted: Wanted) -> "list[tuple[Owner, int]]":
         from sensor_tui.storage.query_newest import NewestReader
 
-        reader = await self.threads.patiently(partial(NewestReader, file.source, file.path))
-        total = 0
-        try:
+        total: Counter[Owner] = Counter()
+        async with self._reading(partial(NewestReader, file.source, file.path, wanted.whose(file.city))) as reader:
             await self.threads.patiently(partial(reader.seek, *wanted.span))
             while (step := await self.threads.patiently(reader.count_step)) is not None:
                 total += step[0]
-                if step[1]:
-                    await self._clock.sleep(step[1])
-        finally:
-            await self.threads.run(reader.close)
-        return total
+                await self._clock.sleep(step[1])
+        return sorted(total.items()) or [(file.owner(wanted), 0)]
 
-    async def _facts(self, key: str, path: str, city: str) -> SensorFile:
+    async def _holds(self, file: SensorFile, wanted: Wanted) -> bool:
+        """Whether it has a row of that sensor and city, the newest looked at first."""
         from sensor_tui.storage.query_newest import NewestReader
 
+        whose = wanted.whose(file.city)
+        if whose.everybody:
+            return True
+        async with self._reading(partial(NewestReader, file.source, file.path, whose)) as reader:
+            await self.threads.patiently(partial(reader.seek, -math.inf, math.inf))
+            while (step := await self.threads.patiently(reader.find_step)) is not None:
+                if step[0]:
+                    return True
+                await self._clock.sleep(step[1])
+        return False
+
+    async def _facts(self, key: str, path: str, city: str, *, owners: bool) -> SensorFile:
+        from sensor_tui.storage.query_newest import NewestReader
+
+        found: dict[Owner, None] = {}
         try:
-            reader = await self.threads.patiently(partial(NewestReader, key, path))
-            try:
+            async with self._reading(partial(NewestReader, key, path, Wanted().whose(city))) as reader:
                 newest = await self.threads.patiently(reader.newest)
-            finally:
-                await self.threads.run(reader.close)
+                part = 0
+                while owners and (
+                    step := await self.threads.patiently(partial(reader.owners_step, part))
+                ) is not None:
+                    found |= dict.fromkeys(step[0])
+                    await self._clock.sleep(step[1])
+                    part += 1
         except SourceFileError as error:
             return SensorFile(key, path, None, city, None, str(error))
-        return SensorFile(key, path, newest.sensor_id, city, newest.time, columns=reader.columns)
+        return SensorFile(
+            key, path, newest.sensor_id, city, newest.time, columns=reader.columns, owners=tuple(found)
+        )
 
-
-def _fits(file: SensorFile, wanted: Wanted | None) -> bool:
-    if wanted is None or (wanted.sensor is None and wanted.city is None):
-        return True
-    if file.problem and file.sensor_id is None:
-        return False
-    sensor_fits = wanted.sensor is None or file.sensor_id == wanted.sensor
-    return sensor_fits and (wanted.city is None or file.city.casefold() == wanted.city.casefold())
+    @asynccontextmanager
+    async def _reading(self, begin: "Callable[[], NewestReader]") -> "AsyncIterator[NewestReader]":
+        reader = await self.threads.patiently(begin)
+        try:
+            yield reader
+        finally:
+            await self.threads.run(reader.close)
 
 
 def _stacked(tables: Sequence[tuple[str, Table]], limit: int, *, labelled: bool) -> Table:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sensor_tui.errors import SinkRefused, SinkUnreachable, SourceFileError, UsageError
 from sensor_tui.model.clock import Clock
-from sensor_tui.model.reading import UnusableReading, city_of, reading_id, utc_text
+from sensor_tui.model.reading import UnusableReading, reading_id, utc_text
 from sensor_tui.service.cosmos_options import cosmos_options
 from sensor_tui.service.query import QUERY_SECONDS, FileQueries, SensorFile, Wanted
 from sensor_tui.service.query_cosmos import MeteredQuery, conditions_of
@@ -19,6 +19,7 @@ from sensor_tui.service.request import SyncRequest
 if TYPE_CHECKING:
     from sensor_tui.config import Settings
     from sensor_tui.storage.query_closed import ClosedReader, ClosedRow
+    from sensor_tui.storage.query_owner import Owner
     from sensor_tui.storage.query_threads import FileThreads
 
 AGGREGATED: Final = "Aggregated"
@@ -89,6 +90,8 @@ class Analysis:
     """Documents that no group has: without a city, or new."""
     request_units: float = 0.0
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What is to be known of it besides."""
 
 
 async def analyze(
@@ -232,10 +235,13 @@ class _Comparison:
         self._clock = clock
         self._wanted = wanted
         self._analysis = analysis
-        self._sensors: dict[str, Completeness] = {}
+        self._sensors: dict[tuple[str, str], Completeness] = {}
 
     async def run(self, compare: int | None) -> list[Completeness]:
-        for file in await self._files.files(self._wanted):
+        files = await self._files.files(self._wanted)
+        if not files:
+            self._analysis.notes.append(await self._nothing())
+        for file in files:
             if file.problem:
                 self._analysis.problems.append(file.problem)
                 continue
@@ -245,40 +251,58 @@ class _Comparison:
                 self._analysis.problems.append(str(error))
         return sorted(self._sensors.values(), key=lambda each: (each.city, each.sensor))
 
+    async def _nothing(self) -> str:
+        """Why no file is compared."""
+        if await self._files.files():
+            return "No sensor file has such readings, so that nothing was compared."
+        return f"No sensor database was found in {self._files.root}, so that nothing was compared."
+
     async def _file(self, file: SensorFile, compare: int | None) -> None:
         from sensor_tui.storage.query_closed import ClosedReader
 
-        threads = self._files.threads
-        reader = await threads.patiently(partial(ClosedReader, file.source, file.path, file.position))
+        threads, whose = self._files.threads, self._wanted.whose(file.city)
+        reader = await threads.patiently(partial(ClosedReader, file.source, file.path, file.position, whose))
         try:
             await threads.patiently(partial(reader.seek, *self._wanted.span))
             ends = reader.ends
-            sensor = self._sensor(file)
-            closed = 0
+            closed: Counter[Owner] = Counter()
             while (step := await threads.patiently(reader.tally_step)) is not None:
-                tally, rest = step
-                closed += tally.closed
-                sensor.rows += tally.rows
-                sensor.dead += tally.dead
-                if rest:
-                    await self._clock.sleep(rest)
-            letters = 0 if reader.marked else min(file.letters, closed)
-            sensor.dead += letters
-            sensor.closed += closed - letters
-            if sensor.by_id and closed:
-                rows = _Rows(reader, threads, self._clock, ends, closed=closed, compare=compare)
+                for owner, tally in step[0]:
+                    sensor = self._sensor(file, owner)
+                    closed[owner] += tally.closed
+                    sensor.rows += tally.rows
+                    sensor.dead += tally.dead
+                    sensor.closed += tally.closed
+                await self._clock.sleep(step[1])
+            if not closed:
+                self._sensor(file, file.owner(self._wanted))
+            if not reader.marked:
+                self._bury(file, closed)
+            by_id = sum(rows for owner, rows in closed.items() if self._sensor(file, owner).by_id)
+            if by_id:
+                rows = _Rows(reader, threads, self._clock, ends, closed=closed.total(), compare=compare)
                 while chunk := await rows.next():
-                    await self._look_for(file, chunk, sensor)
+                    await self._look_for(file, reader, chunk)
         finally:
             await threads.run(reader.close)
 
-    def _sensor(self, file: SensorFile) -> Completeness:
-        name = file.sensor_id or file.source
-        found = self._sensors.get(name)
+    def _bury(self, file: SensorFile, closed: "Counter[Owner]") -> None:
+        """Count dead letters where the position closes rows; the ledger says how many a file has, not whose."""
+        letters = file.letters
+        for owner, rows in closed.most_common():
+            dead = min(letters, rows)
+            sensor = self._sensor(file, owner)
+            sensor.dead += dead
+            sensor.closed -= dead
+            letters -= dead
+
+    def _sensor(self, file: SensorFile, owner: "Owner") -> Completeness:
+        name = owner.sensor or file.source
+        found = self._sensors.get((name, owner.city))
         if found is None:
-            found = self._sensors[name] = Completeness(name, file.city)
+            found = self._sensors[name, owner.city] = Completeness(name, owner.city)
             for group, documents in self._analysis.groups.items():
-                if group.sensor != name:
+                if (group.sensor, group.city) != (name, owner.city):
                     continue
                 if group.stage == AGGREGATED:
                     found.aggregates += documents
@@ -287,23 +311,24 @@ class _Comparison:
                     found.documents += documents
         return found
 
-    async def _look_for(self, file: SensorFile, rows: "Sequence[ClosedRow]", sensor: Completeness) -> None:
+    async def _look_for(self, file: SensorFile, reader: "ClosedReader", rows: "Sequence[ClosedRow]") -> None:
         """Ask, in every partition that these rows belong to, for the documents of their stretch of time."""
-        parts: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+        parts: dict[Owner, dict[str, str]] = defaultdict(dict)
         for row in rows:
-            name = row.sensor_id if isinstance(row.sensor_id, str) else str(row.sensor_id)
+            owner = reader.owner(row)
+            sensor = self._sensor(file, owner)
+            if not sensor.by_id:
+                continue
             try:
-                parts[city_of(row.location, file.city), name][reading_id(name, row.time, row.row_id)] = (
-                    utc_text(row.time)
-                )
+                parts[owner][reading_id(str(row.sensor_id), row.time, row.row_id)] = utc_text(row.time)
             except UnusableReading:  # closed by somebody else: no document can be of it
                 sensor.missing += 1
             sensor.compared += 1
-        for (city, name), times in parts.items():
+        for owner, times in parts.items():
             low, high = min(times.values()), max(times.values())
             terms = [f'c["timestamp"] >= "{low}"', f'c["timestamp"] <= "{high}"']
-            conditions = {"city": city, "sensorId": name}
-            sensor.missing += await self._ask.absent(set(times), conditions, terms)
+            conditions = {"city": owner.city, "sensorId": owner.sensor}
+            self._sensor(file, owner).missing += await self._ask.absent(set(times), conditions, terms)
 
 
 class _Rows:

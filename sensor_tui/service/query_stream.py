@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sensor_tui.errors import SourceFileError
 from sensor_tui.model.clock import Clock
 from sensor_tui.model.table import Cell
-from sensor_tui.service.query import SOURCE_COLUMN, RowBatches, SensorFile
+from sensor_tui.service.query import SOURCE_COLUMN, RowBatches, SensorFile, Wanted
 
 if TYPE_CHECKING:
     from sensor_tui.storage.query_newest import NewestReader
@@ -29,18 +29,18 @@ _MOST_OPEN: Final = 64
 
 async def newest_first(
     files: Sequence[SensorFile],
-    span: tuple[float, float],
+    wanted: Wanted,
     threads: "FileThreads",
     clock: Clock,
     problems: list[str],
 ) -> RowBatches:
-    """Rows from the first to the last time of `span`, merged by time, each file in its own order.
+    """Rows that are meant, merged by time, each file in its own order.
 
     A file that cannot be read to its end is added to `problems`.
     """
     columns = list(dict.fromkeys(name for file in files for name in file.columns))
     several = len(files) > 1
-    merge = _Merge(files, span, threads, clock, problems)
+    merge = _Merge(files, wanted, threads, clock, problems)
     cells = [_cells_of(file, columns, labelled=several) for file in files]
     head = [*columns, SOURCE_COLUMN] if several else columns
     yield head, []
@@ -122,7 +122,7 @@ class _Merge:
     def __init__(
         self,
         files: Sequence[SensorFile],
-        span: tuple[float, float],
+        wanted: Wanted,
         threads: "FileThreads",
         clock: Clock,
         problems: list[str],
@@ -130,7 +130,7 @@ class _Merge:
         self.feeds = [_Feed(file) for file in files]
         self.heap = [(-feed.at, place) for place, feed in enumerate(self.feeds)]
         heapq.heapify(self.heap)
-        self._span = span
+        self._wanted = wanted
         self._threads = threads
         self._clock = clock
         self._problems = problems
@@ -181,11 +181,11 @@ class _Merge:
         from sensor_tui.storage.query_newest import NewestReader
 
         if feed.reader is None:
-            feed.reader = await self._threads.patiently(
-                partial(NewestReader, feed.file.source, feed.file.path)
-            )
+            file = feed.file
+            begin = partial(NewestReader, file.source, file.path, self._wanted.whose(file.city))
+            feed.reader = await self._threads.patiently(begin)
             await self._keep(place, feed.reader)
-            await self._threads.patiently(partial(feed.reader.seek, *self._span))
+            await self._threads.patiently(partial(feed.reader.seek, *self._wanted.span))
         else:
             await self._keep(place, feed.reader)
         return await self._threads.patiently(partial(feed.reader.step, self._ahead))

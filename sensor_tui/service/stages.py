@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from sensor_tui.errors import ConfigError
 from sensor_tui.sync.stage import Stage
 from sensor_tui.sync.stages.anomaly import Anomaly, Rule
-from sensor_tui.sync.stages.fields import field_name, folded
+from sensor_tui.sync.stages.fields import KNOWN, SETTLED, field_name, folded
 from sensor_tui.sync.stages.sanitize import Sanitize
 from sensor_tui.sync.stages.schematize import Schematize
 
@@ -21,10 +21,55 @@ def stages_of(settings: "Settings") -> list[Stage]:
         ConfigError: settings of one processor take away what another, or the routing, needs.
     """
     names = settings.processing.processors
+    check_route(settings)
     if "Sanitize" in names:
         _check_sanitize(settings)
     makers = {"Schematize": _schematize, "Sanitize": _sanitize, "Anomaly": _anomaly}
     return [makers[name](settings) for name in names if name in makers]
+
+
+def check_route(settings: "Settings") -> None:
+    """Refuse anomalous readings a container of their own that is that of all others.
+
+    Raises:
+        ConfigError: both are the same container.
+    """
+    processing = settings.processing
+    container = processing.anomaly.container
+    routed = "Anomaly" in processing.processors and processing.anomaly.action == "route"
+    if routed and container == settings.cosmos.container:
+        raise ConfigError(
+            f"Anomalous readings would go to the container of all others, {container}",
+            fix="Name another in processing.anomaly.container, or set processing.anomaly.action: flag",
+        )
+
+
+def doubtful_names(settings: "Settings") -> list[str]:
+    """A line for each field that Sanitize or Anomaly is to look at, and that nobody has named elsewhere.
+
+    A name that was mistyped looks like that of a column of the operator's own, and does nothing.
+    """
+    from sensor_tui.config.values import suggestion
+
+    processing = settings.processing
+    given: list[tuple[str, Iterable[str]]] = []
+    if "Sanitize" in processing.processors:
+        given += [("sanitization.drop", processing.sanitization.drop)]
+        given += [("sanitization.hash", processing.sanitization.hash)]
+    if "Anomaly" in processing.processors:
+        given += [("anomaly.rules", processing.anomaly.rules)]
+    known = {folded(name): name for name in (*KNOWN, *SETTLED, *processing.schematization.types)}
+    notices = []
+    for key, names in given:
+        for name in names:
+            if folded(name) not in known:
+                near = suggestion(name, known.values())
+                meant = f"is {near} meant? If not, and" if near else "if"
+                notices.append(
+                    f"processing.{key}: {name} is no field that is known; {meant} files have such a column,"
+                    " give it a type in processing.schematization.types"
+                )
+    return notices
 
 
 def _schematize(settings: "Settings") -> Stage:

@@ -4,6 +4,7 @@ import os
 from typing import Any, Final, NamedTuple
 
 from sensor_tui.storage.query_newest import NewestReader, rest_after
+from sensor_tui.storage.query_owner import EVERYBODY, Owner, Whose
 from sensor_tui.storage.schema import span_end
 
 _MOST_SPAN: Final = 2000
@@ -34,15 +35,16 @@ class ClosedReader(NewestReader):
         key: the file's name for people.
         path: where it is.
         position: row id up to which rows count as closed where they cannot be marked.
+        whose: which rows of it are meant.
     """
 
-    def __init__(self, key: str, path: str, position: int) -> None:
+    def __init__(self, key: str, path: str, position: int, whose: Whose = EVERYBODY) -> None:
         """Open the file.
 
         Raises:
             SourceFileError, FileBusy: it cannot be used now.
         """
-        super().__init__(key, path)
+        super().__init__(key, path, whose)
         folder = os.path.dirname(path)  # noqa: PTH120 - names need not be UTF-8
         reading = self._connection.schema.reading
         self.marked = reading.has_synced and os.access(path, os.W_OK) and os.access(folder, os.W_OK)
@@ -55,30 +57,33 @@ class ClosedReader(NewestReader):
         """The row ids found by `seek`: above the first, up to the last."""
         return self._low, max(self._low, self._high)
 
-    def tally_step(self) -> tuple[Tally, float] | None:
-        """Rows in the next stretch, and the seconds that the sensor is due then; None at the end."""
+    def owner(self, row: ClosedRow) -> Owner:
+        """Whose a row is."""
+        return self._whose.owner(row.sensor_id, row.location)
+
+    def tally_step(self) -> tuple[list[tuple[Owner, Tally]], float] | None:
+        """Rows in the next stretch by whose they are, and the seconds due then; None at the end.
+
+        An owner may come more than once.
+        """
         if self._low >= self._high:
             return None
         return self._guarded(self._tally_step)
 
     def closed_step(self, low: int, high: int, limit: int) -> tuple[list[ClosedRow], int, float]:
-        """Closed rows above `low` up to `high`, at most `limit`; up to which id; and the seconds due then."""
+        """Closed rows above `low` up to `high`, at most `limit`; up to which id; and the seconds due then.
+
+        Only those that are meant, so that there may be none before the end.
+        """
         return self._guarded(lambda: self._closed_step(low, high, limit))
 
-    def _tally_step(self) -> tuple[Tally, float]:
+    def _tally_step(self) -> tuple[list[tuple[Owner, Tally]], float]:
         connection, end = self._connection, min(self._high, self._low + self._span.limit)
-        name = connection.schema.row_id
         dead = "synced = -1" if self._has_synced else "0"
-        counts = connection.ask(
-            "tally",
-            f"SELECT count(*), sum({self._closed}), sum({dead}) FROM {connection.schema.table} NOT INDEXED"
-            f" WHERE {name} > :low AND {name} <= :high",
-            {"low": self._low, "high": end, "position": self._position},
-            width=3,
-        )
+        groups = self._grouped(self._low, end, (self._closed, dead), {"position": self._position})
         self._span.observe(end - self._low, connection.seconds)
         self._low = end
-        return Tally(*(int(each or 0) for each in counts)), rest_after(connection)
+        return [(owner, Tally(*numbers)) for owner, numbers in groups], rest_after(connection)
 
     def _closed_step(self, low: int, high: int, limit: int) -> tuple[list[ClosedRow], int, float]:
         connection = self._connection
@@ -89,7 +94,10 @@ class ClosedReader(NewestReader):
         )
         self._pace.observe(len(rows), connection.seconds)
         through = rows[-1][0] if len(rows) == wanted else high
-        return [ClosedRow(*row) for row in rows], through, rest_after(connection)
+        found = [ClosedRow(*row) for row in rows]
+        if not self._whose.everybody:
+            found = [row for row in found if self._whose.fits(self.owner(row))]
+        return found, through, rest_after(connection)
 
     @property
     def _closed(self) -> str:

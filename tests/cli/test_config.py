@@ -125,3 +125,24 @@ def test_init_where_nothing_can_be_written(run: Run) -> None:
     assert done.code == 1
     assert "missing/own.yaml" in done.err
     assert done.err.count("\n") == 1
+
+
+def test_validate_says_which_fields_nobody_knows(run: Run) -> None:
+    Path("sensor-tui.yaml").write_text(
+        "processing:\n  processors: [Sanitize]\n  sanitization: {drop: [manufactuer]}\n"
+    )
+    done = run("config", "validate")
+    assert (done.code, "is manufacturer meant?" in done.err) == (0, True)
+    done = run("config", "validate", "--json")
+    assert ["is manufacturer meant?" in each for each in done.json["notices"]] == [True]
+
+
+def test_validate_refuses_what_sync_would_refuse(run: Run, readings: Any) -> None:
+    readings(3)
+    Path("sensor-tui.yaml").write_text(
+        "cosmos: {container: X}\n"
+        "processing: {processors: [Anomaly], anomaly: {action: route, container: X}}\n"
+    )
+    for command in (["config", "validate"], ["sync", "--dry-run", "--data-dir", "data"]):
+        done = run(*command)
+        assert (done.code, "container of all others, X" in done.err) == (2, True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -10,14 +11,17 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from sensor_tui.cli import unit_logs_show
 from sensor_tui.cli.unit_logs import _called, _meant
 from sensor_tui.cli.unit_logs_show import Last, Printer, Shown, filter_of
-from sensor_tui.errors import UsageError
+from sensor_tui.errors import ServiceError, UsageError
 from sensor_tui.fleet import labels
-from sensor_tui.model.unit import LogLine, Role, Unit, UnitState
+from sensor_tui.fleet.process_spec import save_spec
+from sensor_tui.model.unit import LogLine, Role, Unit, UnitSpec, UnitState
+from sensor_tui.service.broken import lost
 from tests.support.components import require_component
 from tests.support.docker import busybox_image, engine_client
 
@@ -139,9 +143,85 @@ def test_units_that_appear_end_and_run_again_are_followed(run: Run, spawn: Any, 
 def test_without_the_service_what_processes_wrote_is_still_there(run: Run, written: Any) -> None:
     written("alone", f"{AT}01Z one", f"{AT}02Z two")
     assert run("service", "stop").code == 0
-    done = run("logs", "--tail", "1")
-    assert (done.code, done.out) == (0, f"{AT}02Z two\n") or done.out == f"alone | {AT}02Z two\n"
+    done = run("logs", "--tail", "1", "--no-follow")
+    assert (done.code, done.out) == (0, f"{AT}02Z two\n")
     assert "no service runs for" in done.err
+    done = run("logs", "lone", "--no-follow")
+    assert (done.code, "Did you mean 'alone'?" in done.err) == (2, True)
+
+
+def test_what_processes_write_is_followed_without_a_service(spawn: Any, configured: Any) -> None:
+    configured(hosts=["unix:///run/no-docker-for-this-test.sock"])
+    folder = Path("data/.sensor-tui/units")
+    folder.mkdir(parents=True)
+    save_spec(folder / "alone.json", UnitSpec("alone", ("true",)))
+    log = folder / "alone.log"
+    log.write_text("one\n")
+    process = spawn("logs", "alone")
+    assert process.stdout.readline() == "one\n"
+    with log.open("a") as file:
+        file.write("two\nthr")
+    assert process.stdout.readline() == "two\n"
+    assert process.stdout.readline() == "thr\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+
+
+def test_units_are_waited_for_where_there_are_none(run: Run, spawn: Any, service: int) -> None:
+    done = run("logs", "noisy1", "--no-follow")
+    assert (done.code, "there is no unit 'noisy1'" in done.err) == (2, True)
+    assert run("logs", "noisy1").code == 2
+    done = run("logs", "--no-follow")
+    assert (done.code, done.out) == (0, "")
+    assert "There are no units" in done.err
+    process = spawn("logs")
+    assert "those that appear are shown" in process.stderr.readline()
+    script = "echo up; while [ ! -e stop ]; do sleep 0.05; done"
+    assert run("units", "add", "later", "--no-restart", "--", "sh", "-c", script).code == 0
+    assert process.stdout.readline() == "later | -- is there from now on\n"
+    assert run("start", "later", "--no-prove", "--no-prompt").code == 0
+    while (text := process.stdout.readline()) != "later | up\n":
+        assert text
+    Path("data/stop").touch()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+
+
+def test_a_service_that_is_killed_is_told_in_plain_words(run: Run, spawn: Any, service: int) -> None:
+    script = "echo up; while [ ! -e stop ]; do sleep 0.05; done"
+    assert run("units", "add", "one", "--no-restart", "--", "sh", "-c", script).code == 0
+    assert run("start", "one", "--no-prove", "--no-prompt").code == 0
+    process = spawn("logs", "one")
+    while (text := process.stdout.readline()) != "up\n":
+        assert text
+    os.kill(service, signal.SIGKILL)
+    _, err = process.communicate(timeout=30)
+    Path("data/stop").touch()
+    assert process.returncode == 3
+    assert re.search("does not answer any more: (the connection was cut|nothing listens there)", err)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (httpx.ConnectError("[Errno 111] Connection refused"), "nothing listens there"),
+        (httpx.ReadTimeout("x"), "it took too long"),
+        (httpx.RemoteProtocolError("incomplete chunked read"), "the connection was cut"),
+    ],
+)
+def test_words_of_the_http_library_stay_with_it(error: httpx.HTTPError, words: str) -> None:
+    found = lost("/run/socket", error)
+    assert found is not None
+    assert found.message == f"The service at /run/socket does not answer any more: {words}"
+    raised = ServiceError("The service does not answer: [Errno 111]", fix="")
+    assert lost("/run/socket", raised) is None
+    raised.__cause__ = error
+    assert str(lost("/run/socket", raised)) == str(found)
+
+
+def test_times_in_the_wrong_order_are_refused(run: Run) -> None:
+    done = run("logs", "--since", "5m", "--until", "10m")
+    assert (done.code, "--since 5m is later than --until 10m" in done.err) == (2, True)
 
 
 @pytest.fixture

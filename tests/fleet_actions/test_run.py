@@ -96,6 +96,16 @@ async def test_what_came_while_draining_is_not_waited_for(world):
     assert next(told, None) is None
 
 
+async def test_readings_that_wait_for_their_window_are_not_waited_for(world):
+    unit = world.runtime.add("a")
+    newest = world.clock.now()
+    told = iter([(9, newest - 5), (4, newest - 5)])
+    world.readings.say["a"] = lambda: Standing(*next(told), newest=newest, waiting=4)
+
+    assert (await world.one("stop", unit)).message == "4 readings still unsent, they stay in its file"
+    assert next(told, None) is None
+
+
 async def test_a_drain_that_takes_too_long_delays_readings_and_says_so(world):
     unit = world.runtime.add("a")
     world.readings.unsent_of["a"] = 9

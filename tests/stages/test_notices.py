@@ -37,6 +37,12 @@ def test_settings_that_wait_for_their_processor_are_named(tmp_path, notices):
     assert notices == []
 
 
+def test_names_of_fields_that_may_be_mistyped_are_said(tmp_path, notices):
+    say_what_waits(settings(tmp_path, "processors: [Sanitize], sanitization: {drop: [manufactuer, model]}"))
+    assert len(notices) == 1
+    assert "manufactuer is no field that is known; is manufacturer meant?" in notices[0]
+
+
 def test_the_hash_key_is_masked_in_whatever_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(logs, "SECRETS", logs.Secrets())
     conceal(settings(tmp_path, "sanitization: {hash: [model], hash_key: nobody-sees-this}"))

@@ -7,7 +7,7 @@ import pytest
 
 from sensor_tui.config import load
 from sensor_tui.errors import ConfigError
-from sensor_tui.service.stages import stages_of
+from sensor_tui.service.stages import doubtful_names, stages_of
 from tests.stages.shapes import APRIL, april, batch, document, through
 
 HASHING = "sanitization: {hash: [model], hash_key: k}"
@@ -117,3 +117,57 @@ def test_known_fields_are_found_in_any_spelling(made, name):
     columns = (*APRIL, "height_meters")
     assert document(stages, (*april(1), 9.0), columns)["anomalyType"] == "rule:heightMeters.max"
     assert through(stages, batch([(*april(1), None)], columns)).rejected
+
+
+def test_anomalies_are_not_routed_to_where_all_readings_go(made):
+    routed = "processors: [Anomaly], anomaly: {action: route, container: X}"
+    with pytest.raises(ConfigError, match="container of all others, X"):
+        made(routed, "{container: X}")
+    assert len(made(routed, "{container: Y}")) == 1
+    assert len(made(routed.replace("route", "flag"), "{container: X}")) == 1
+    assert made("anomaly: {action: route, container: X}", "{container: X}") == []
+
+
+def test_names_that_nobody_has_named_elsewhere_are_doubtful(tmp_path):
+    text = """
+processing:
+  processors: [Sanitize, Anomaly]
+  schematization: {types: {seen_depth: number}}
+  sanitization: {drop: [manufactuer, voltage, seenDepth], hash: [serialNumber, serialNumbr], hash_key: k}
+  anomaly: {rules: {tempertaure: ..60, height_meters: ..9, zzzzzz: ..1}}
+"""
+
+    def doubts(text):
+        (tmp_path / "sensor-tui.yaml").write_text(text, encoding="utf-8")
+        return doubtful_names(load(None, env={"HOME": str(tmp_path)}, cwd=tmp_path).settings)
+
+    found = doubts(text)
+    assert [each.partition(";")[0] for each in found] == [
+        "processing.sanitization.drop: manufactuer is no field that is known",
+        "processing.sanitization.hash: serialNumbr is no field that is known",
+        "processing.anomaly.rules: tempertaure is no field that is known",
+        "processing.anomaly.rules: zzzzzz is no field that is known",
+    ]
+    assert ["is manufacturer meant?" in each for each in found] == [True, False, False, False]
+    assert "is serialNumber meant?" in found[1]
+    assert "is temperature meant?" in found[2]
+    assert "meant?" not in found[3]
+    assert all("processing.schematization.types" in each for each in found)
+    assert doubts(text.replace("[Sanitize, Anomaly]", "[]")) == []
+
+
+def test_a_field_that_the_first_file_has_no_column_for_is_said_once(made, caplog):
+    stages = made(
+        "processors: [Sanitize, Anomaly], sanitization: {drop: [manufactuer, voltage], hash: [seen_depth],"
+        " hash_key: k}, anomaly: {rules: {tempertaure: ..60, temperature: ..60}}"
+    )
+    for number in range(2):
+        through(stages, batch([april(number + 1)], source=f"London/{number}/sensor_data.db"))
+    assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
+        ("WARNING", f"{stage}: London/0/sensor_data.db has no column for {name}: {undone}")
+        for stage, name, undone in (
+            ("Sanitize", "manufactuer", "nothing is dropped or hashed there"),
+            ("Sanitize", "seenDepth", "nothing is dropped or hashed there"),
+            ("Anomaly", "tempertaure", "its rule finds nothing there"),
+        )
+    ]

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sensor_tui.model.reading import Row
 from sensor_tui.sync.stage import Staged
+from sensor_tui.sync.stages.absent import Absent
 from sensor_tui.sync.stages.edit import Edit
 from sensor_tui.sync.stages.fields import LONG_BITS, flag_in
 
@@ -59,12 +60,14 @@ class Anomaly:
             field: rule.max_change * _SLACK for field, rule in rules.items() if rule.max_change is not None
         }
         self._sensor_flags = sensor_flags
+        self._absent = Absent(self.name, rules, "its rule finds nothing there")
         self._last: dict[str, dict[Any, _Last]] = {}
 
     def apply(self, staged: Staged) -> None:
         """Look at each measure that has a rule; only readings that break one are changed."""
         if not staged.batch.rows:
             return
+        self._absent.look(staged.batch)
         edit = Edit(staged.batch)
         index_of = {field: index for index, field in enumerate(staged.batch.schema.fields) if field}
         found: _Found = {}

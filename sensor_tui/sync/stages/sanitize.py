@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sensor_tui.model.reading import ReadingSchema
 from sensor_tui.sync.stage import Staged
+from sensor_tui.sync.stages.absent import Absent
 from sensor_tui.sync.stages.edit import Edit
 from sensor_tui.sync.stages.fields import KNOWN, LONG_BITS, finite, folded, number_in, shown
 
@@ -49,8 +50,10 @@ class Sanitize:
         required: Iterable[str] = (),
     ) -> None:
         self._decimals = coordinate_decimals
+        drop, hashed = tuple(drop), tuple(hashed)
         self._drop = frozenset(map(folded, drop))
         self._hashed = frozenset(map(folded, hashed))
+        self._absent = Absent(self.name, (*drop, *hashed), "nothing is dropped or hashed there")
         self._key = hash_key
         self._required = frozenset(required)
         self._texts: dict[str, str] = {}
@@ -63,6 +66,7 @@ class Sanitize:
         batch = staged.batch
         if not batch.rows:
             return
+        self._absent.look(batch)
         edit = Edit(batch)
         for column in self._columns_of(batch.schema):
             if column.dropped:
