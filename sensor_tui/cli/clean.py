@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from sensor_tui.cli.lazy import Command, Session
-from sensor_tui.cli.moments import moment
+from sensor_tui.cli.moments import FORMS, METAVAR, span
 from sensor_tui.cli.options import config_option, json_option
 from sensor_tui.errors import ExitCode, UsageError
 
@@ -63,10 +63,10 @@ class Job:
 )
 @click.option(
     "--since",
-    metavar="TIME",
-    help="Only readings from this time on: ISO 8601, or so long ago (90s, 15m, 2h, 7d).",
+    metavar=METAVAR,
+    help=f"Only readings from this time on: {FORMS}.",
 )
-@click.option("--until", metavar="TIME", help="Only readings up to this time, given in the same way.")
+@click.option("--until", metavar=METAVAR, help="Only readings up to this time, given in the same way.")
 @click.option(
     "--dry-run", is_flag=True, help="Count by city, estimate what it would cost, and delete nothing."
 )
@@ -152,11 +152,12 @@ def _overrides(options: dict[str, Any]) -> dict[str, Any]:
 def _selection(options: dict[str, Any]) -> "Selection":
     from sensor_tui.service.clean_query import Selection
 
+    since, until = span(options["since"], options["until"])
     return Selection(
         city=options["city"],
         sensor=options["sensor"],
-        since=moment("--since", options["since"]),
-        until=moment("--until", options["until"]),
+        since=since,
+        until=until,
         condition=options["condition"],
     )
 
@@ -257,7 +258,8 @@ def _tell_preview(cleaner: "Cleaner", preview: "Preview", *, plain: bool) -> Non
         rows = [(each.city, f"{each.count:,}") for each in preview.cities[:MOST_CITIES]]
         emit(table(HEAD, rows, plain=plain, numeric=("DOCUMENTS",)))
         if len(preview.cities) > MOST_CITIES:
-            say(f"{count(len(preview.cities) - MOST_CITIES, 'more city')}; --json shows all.")
+            more = len(preview.cities) - MOST_CITIES
+            say(f"{more:,} more {'city' if more == 1 else 'cities'}; --json shows all.")
     took = "" if preview.estimated_seconds is None else f", {age(preview.estimated_seconds)}"
     cost = f"; about {preview.estimated_units:,.0f} RU{took}" if preview.count else ""
     where = f"{options.database}/{options.container} in {options.host}"

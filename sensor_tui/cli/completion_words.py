@@ -63,7 +63,9 @@ class _Words(ShellComplete):
     def _group(self, args: list[str]) -> click.Context | None:
         """The group that is waiting for the name of a command; None where something else is due."""
         command, words = self.cli, list(args)
-        context = click.Context(command, info_name=self.prog_name, resilient_parsing=True)
+        # Commands keep the help option of the first context they are asked in.
+        settings = command.context_settings
+        context = click.Context(command, info_name=self.prog_name, resilient_parsing=True, **settings)
         while isinstance(command, click.Group):
             flags = {name for param in command.get_params(context) for name in param.opts}
             while words and words[0] in flags:
@@ -75,7 +77,10 @@ class _Words(ShellComplete):
             found = command.get_command(context, words[0])
             if found is None:
                 raise _Unknown
-            context = click.Context(found, parent=context, info_name=words.pop(0), resilient_parsing=True)
+            settings = found.context_settings
+            context = click.Context(
+                found, parent=context, info_name=words.pop(0), resilient_parsing=True, **settings
+            )
             command = found
         return None
 

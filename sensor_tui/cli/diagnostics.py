@@ -20,6 +20,20 @@ _MARKS: Final = {"ok": "ok", "skipped": "--", "warning": "!!", "failed": "XX"}
 _COLORS: Final = {"ok": "green", "skipped": "bright_black", "warning": "yellow", "failed": "red"}
 _INDENT: Final = " " * 18
 
+CHECKS: Final = (
+    "python", "docker", "compose", "images", "data", "service", "units", "files", "growth", "integrity",
+    "backlog", "deadletters", "disk", "processors", "endpoint", "dns", "container-dns", "connect", "clock",
+    "key", "database", "container", "partition-key", "throughput", "write", "archive", "logs",
+)  # fmt: skip
+"""Their names, for a shell that completes: to load the checks themselves takes longer than it waits."""
+
+
+def _complete_only(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Names of checks that begin like what stands after the last comma, but those before it."""
+    before, comma, begun = incomplete.rpartition(",")
+    given = set(before.split(","))
+    return [f"{before}{comma}{name}" for name in CHECKS if name.startswith(begun) and name not in given]
+
 
 @click.command(
     cls=Command,
@@ -35,6 +49,7 @@ _INDENT: Final = " " * 18
     "--only",
     multiple=True,
     metavar="NAME",
+    shell_complete=_complete_only,
     help="Only this check, or these with commas between them; may be given again. See --list.",
 )
 @click.option("--list", "listing", is_flag=True, help="List the checks there are, and make none.")

@@ -38,6 +38,8 @@ class Moment:
     docs_per_second: float
     units_per_second: float
     throttled_per_second: float
+    documents: int = 0
+    """Documents that the accepted readings became, where that is known."""
 
     @classmethod
     def of_run(cls, progress: Progress, backlog: int) -> "Moment":
@@ -45,12 +47,13 @@ class Moment:
         return cls(
             progress.state,
             clean(progress.reason),
-            progress.totals.accepted,
+            progress.covered,
             progress.totals.rejected,
             backlog,
             progress.docs_per_second,
             progress.request_units_per_second,
             progress.throttled_per_second,
+            progress.totals.accepted,
         )
 
     @classmethod
@@ -84,12 +87,19 @@ class Moment:
     @property
     def left(self) -> str:
         """`2 min left`: until the backlog is gone at the present speed; empty where nothing moves."""
-        return f"{age(self.backlog / self.docs_per_second)} left" if self.backlog and self.moving else ""
+        if not (self.backlog and self.moving):
+            return ""
+        # a document may be many readings
+        each = self.accepted / self.documents if self.documents else 1.0
+        return f"{age(self.backlog / (self.docs_per_second * each))} left"
 
     @property
     def line(self) -> str:
         """All of it in one line."""
-        parts = [str(self.state), f"{self.accepted:,} sent", f"backlog {self.backlog:,}"]
+        sent = f"{self.accepted:,} sent"
+        if self.documents and self.documents != self.accepted:
+            sent += f" as {self.documents:,} documents"
+        parts = [str(self.state), sent, f"backlog {self.backlog:,}"]
         if self.rejected:
             parts.append(f"{self.rejected:,} rejected")
         if self.moving:

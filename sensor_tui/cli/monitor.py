@@ -15,6 +15,7 @@ import click
 
 from sensor_tui.cli.lazy import Command, Session
 from sensor_tui.cli.options import where_options
+from sensor_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from sensor_tui.cli.logs import LineHandler
@@ -102,14 +103,19 @@ def monitor(
         watch = Watch(
             ready.settings, request, clock, interval=interval, tell=(lambda _: None) if drawn else say
         )
+        choice = Choice.of(cities, sensors)
         show = _Show(
             watch,
-            Choice.of(cities, sensors),
+            choice,
             by=by or ("sensor" if sensors else "city"),
             plain=plain or no_color(asked=session.no_color) or not is_terminal(sys.stdout),
         )
         if once:
             await watch.once()
+            if nothing := watch.misfit(choice):
+                raise UsageError(
+                    nothing.removesuffix("."), fix="Choose what is there, or leave the choice out"
+                )
             show.write(as_json=as_json)
             return
         with _held(ready.lines, hold=drawn and is_terminal(sys.stderr)), _stopping() as stop:

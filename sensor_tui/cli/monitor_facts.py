@@ -16,6 +16,8 @@ from sensor_tui.service.merge import age, epoch
 from sensor_tui.service.wire import EngineReport, PeerReport, SensorReport, StatusReport
 
 _TROUBLED: Final = frozenset({UnitState.FAILED, UnitState.BACKOFF, UnitState.UNKNOWN})
+_NAMED: Final = 5
+"""Cities or sensors that are named where none fits."""
 _STUCK: Final = frozenset({EngineState.REFUSED, EngineState.UNREACHABLE, EngineState.PAUSED})
 
 
@@ -44,11 +46,14 @@ class Choice:
     cities: frozenset[str] = frozenset()
     """Case-folded."""
     sensors: frozenset[str] = frozenset()
+    words: str = ""
+    """The options themselves."""
 
     @classmethod
-    def of(cls, cities: Iterable[str], sensors: Iterable[str]) -> "Choice":
+    def of(cls, cities: Sequence[str], sensors: Sequence[str]) -> "Choice":
         """As the options give it."""
-        return cls(frozenset(city.casefold() for city in cities), frozenset(sensors))
+        words = [*(f"--city {city}" for city in cities), *(f"--sensor {each}" for each in sensors)]
+        return cls(frozenset(city.casefold() for city in cities), frozenset(sensors), " ".join(words))
 
     @property
     def everything(self) -> bool:
@@ -188,7 +193,7 @@ def facts_of(seen: Seen, choice: Choice, *, elapsed: float, now: str) -> Facts:
         at=now,
         source=seen.source,
         link=seen.link,
-        note=seen.note,
+        note=" ".join(filter(None, (seen.note, misfit(report, choice)))),
         age_seconds=round(elapsed, 1) if seen.link is Link.LOST else 0.0,
         engine=_engine(report.engine),
         summary=_summary(report, choice, sensors, units, moment, len(trouble)),
@@ -197,6 +202,21 @@ def facts_of(seen: Seen, choice: Choice, *, elapsed: float, now: str) -> Facts:
         units=units,
         trouble=trouble,
     )
+
+
+def misfit(report: StatusReport, choice: Choice) -> str:
+    """What is said where something was chosen and nothing fits; empty where something does."""
+    known = [(each.city, each.sensor_id) for each in report.sensors]
+    known += [(unit.city, unit.sensor_id) for unit in report.units]
+    if choice.everything or any(choice.takes(*each) for each in known):
+        return ""
+    cities = {city for city, _ in known if city}
+    sensors = {sensor_id for _, sensor_id in known if sensor_id}
+    wrong_city = choice.cities and choice.cities.isdisjoint(city.casefold() for city in cities)
+    there = sorted(cities if wrong_city or choice.sensors <= sensors else sensors)
+    more = f" and {len(there) - _NAMED} more" if len(there) > _NAMED else ""
+    rest = f"there are {', '.join(there[:_NAMED])}{more}" if there else "there is nothing yet"
+    return f"Nothing fits {choice.words}; {rest}."
 
 
 def _engine(engine: EngineReport) -> dict[str, object]:

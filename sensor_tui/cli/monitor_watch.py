@@ -6,10 +6,11 @@ from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from sensor_tui.cli.monitor_facts import Choice, Facts, Link, Seen, Source, facts_of
+from sensor_tui.cli.monitor_facts import Choice, Facts, Link, Seen, Source, facts_of, misfit
 from sensor_tui.cli.monitor_units import UnitsLook
 from sensor_tui.errors import SensorTuiError
 from sensor_tui.model.clock import Clock
+from sensor_tui.service.broken import why
 
 if TYPE_CHECKING:
     from sensor_tui.config import Settings
@@ -62,6 +63,10 @@ class Watch:
         elapsed = max(0.0, self._clock.monotonic() - self._came)
         return facts_of(self._seen, choice, elapsed=elapsed, now=self._stamp())
 
+    def misfit(self, choice: Choice) -> str:
+        """What is said where nothing that is known fits; empty where something does."""
+        return "" if self._seen is None else misfit(self._seen.report, choice)
+
     async def once(self) -> None:
         """Find out how the fleet stands, and no more.
 
@@ -101,7 +106,8 @@ class Watch:
                 except SensorTuiError as error:
                     if self._seen is None:
                         raise
-                    self._lose(error.message)
+                    broken = why(error.__cause__)
+                    self._lose(f"The service does not answer: {broken}" if broken else error.message)
                 await self._clock.sleep(pause)
 
     async def _attach(self) -> "ServiceClient | None":
@@ -134,7 +140,10 @@ class Watch:
         report = report.model_copy(update={"hosts": hosts, "units": found})
         if self._link not in {None, Link.NONE}:
             self._tell("No service runs any more; files and units are looked at until one does.")
-        self._show(Seen(report, Source.FILES, Link.NONE, FILES_NOTE))
+        note = FILES_NOTE
+        if not report.sensors:
+            note = f"No sensor database was found in {self._request.root}. {note}"
+        self._show(Seen(report, Source.FILES, Link.NONE, note))
 
     def _take(self, report: "StatusReport") -> None:
         if self._link not in {None, Link.LIVE}:

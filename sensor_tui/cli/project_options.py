@@ -129,11 +129,16 @@ def whole_project(context: click.Context, options: dict[str, Any], *, further: C
                 f"{wrong} is about units, and none is meant",
                 fix="Name units, or give --all; without both it is the whole project",
             )
-    elif wrong := _given(context, PROJECT_ALONE):
+    elif wrong := _given(context, PROJECT_ALONE - _without(options)):
         raise UsageError(
             f"{wrong} is about the whole project, and units are meant", fix="Leave it, or leave units out"
         )
     return whole
+
+
+def _without(options: dict[str, Any]) -> set[str]:
+    """Options that ask to leave out what is not done to units anyway: --no-diagnostics."""
+    return {"diagnose"} if options.get("diagnose") is False else set()
 
 
 def _given(context: click.Context, names: Collection[str]) -> str:

@@ -88,7 +88,8 @@ def prune(session: Session, /, *, dry_run: bool, yes: bool, as_json: bool, **giv
             return _show(plan, asked, as_json=as_json, dry=True, plain=session.no_color)
         say(_summary(plan, asked, dry=True))
         many = count(plan.rows, "acknowledged row")
-        if not confirm(f"Remove {many} from {count(len(plan.files), 'file')}?", yes=yes):
+        about = "about " if bounds.most_bytes is not None else ""
+        if not confirm(f"Remove {about}{many} from {count(len(plan.files), 'file')}?", yes=yes):
             return int(ExitCode.REJECTED)
     report = asyncio.run(remove(request, clock, bounds, asked.choice, dry=False))
     if report.rows:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from sensor_tui.cli.lazy import Command, Session
-from sensor_tui.cli.moments import FORMS, METAVAR, moment
+from sensor_tui.cli.moments import FORMS, METAVAR, span
 from sensor_tui.cli.options import json_option, where_options
 from sensor_tui.errors import UsageError
 
@@ -59,7 +59,11 @@ USUAL_COMPARED: Final = 10_000
     "--all", "every", is_flag=True, help="All databases there are; the same as naming no sensor or city."
 )
 @click.option("--list", "listing", is_flag=True, help="List the sensors and their files.")
-@click.option("--sql", metavar="SQL", help="A query over each file; it can only read.")
+@click.option(
+    "--sql",
+    metavar="SQL",
+    help="A query over each file that has such rows, and all of its rows; it can only read.",
+)
 @click.option("--cosmos", is_flag=True, help="Ask Cosmos DB instead of the files.")
 @click.option("--query", "cosmos_sql", metavar="SQL", help="A query over the container of Cosmos DB, as `c`.")
 @click.option("--count", is_flag=True, help="Only how many there are.")
@@ -71,10 +75,9 @@ USUAL_COMPARED: Final = 10_000
 @click.option(
     "--compare",
     type=click.IntRange(0),
-    default=USUAL_COMPARED,
-    show_default=True,
     metavar="N",
-    help="With --analyze: look for so many closed rows of each file by their ids; 0 for all of them.",
+    help="With --analyze: look for so many closed rows of each file by their ids; 0 for all of them."
+    f" Default: {USUAL_COMPARED}.",
 )
 @click.option(
     "--format",
@@ -113,9 +116,13 @@ def query(session: Session, /, **given: Any) -> int:
 
 def _check(given: dict[str, Any]) -> None:
     """Refuse options that contradict one another; raises UsageError."""
+    for name in ("sql", "cosmos_sql", "sensor", "city"):
+        if given[name] is not None and not given[name].strip():
+            option = "query" if name == "cosmos_sql" else name
+            raise UsageError(f"--{option} is empty", fix="Say what is meant, or leave it out")
     analyze, cosmos_sql = given["analyze"], given["cosmos_sql"]
     cosmos = bool(given["cosmos"] or cosmos_sql or analyze)
-    chosen = [name for name in ("sensor", "city", "since", "until") if given[name]]
+    chosen = [name for name in ("sensor", "city", "since", "until") if given[name] is not None]
     first = chosen[0] if chosen else ""
     for bad, text in (
         (cosmos and given["sql"], "--sql asks the files, --cosmos and --query ask Cosmos DB"),
@@ -125,10 +132,11 @@ def _check(given: dict[str, Any]) -> None:
         (cosmos_sql and analyze, "--query and --analyze exclude each other"),
         (given["count"] and analyze, "--count and --analyze exclude each other"),
         (given["sql"] and given["count"], "--sql and --count exclude each other"),
-        (given["sql"] and (given["since"] or given["until"]), "--sql takes no --since and --until"),
+        (given["sql"] and {"since", "until"} & set(chosen), "--sql takes no --since and --until"),
         (given["every"] and chosen, f"--all and --{first} exclude each other"),
         (given["no_limit"] and given["limit"], "--limit and --no-limit exclude each other"),
         (given["as_json"] and given["form"] not in {None, "json"}, "--json and --format exclude each other"),
+        (given["compare"] is not None and not analyze, "--compare goes with --analyze"),
         (given["force"] and given["output"] is None, "--force goes with --output"),
     ):
         if bad:
@@ -152,7 +160,8 @@ async def _ask(settings: "Settings", given: dict[str, Any], sheet: "Sheet") -> "
     question = _question(given)
     asking = Asking(settings, question, sheet)
     if given["analyze"]:
-        return await asking.analysis(_Files(find).perhaps(given), compare=given["compare"])
+        compare = USUAL_COMPARED if given["compare"] is None else given["compare"]
+        return await asking.analysis(_Files(find).perhaps(given), compare=compare)
     if given["cosmos"] or given["cosmos_sql"]:
         return await asking.cosmos()
     return await asking.files(_Files(find).certainly(settings), listing=given["listing"])
@@ -165,12 +174,8 @@ def _question(given: dict[str, Any]) -> "Question":
     limit = 0 if given["no_limit"] else given["limit"]
     if limit is None:
         limit = USUAL_LIMIT if given["output"] is None else 0
-    wanted = Wanted(
-        sensor=given["sensor"],
-        city=given["city"],
-        since=moment("--since", given["since"]),
-        until=moment("--until", given["until"]),
-    )
+    since, until = span(given["since"], given["until"])
+    wanted = Wanted(given["sensor"], given["city"], since, until)
     return Question(wanted, limit or None, given["sql"] or given["cosmos_sql"], count=given["count"])
 
 
@@ -209,7 +214,8 @@ def _told(answer: "Answer", sheet: "Sheet", given: dict[str, Any]) -> int:
     elif not sheet.written and answer.empty:
         say(answer.empty)
     if not answer.complete:
-        say(f"There are more: the first {count(sheet.written, 'row')} are shown; --limit shows more.")
+        verb = "is" if sheet.written == 1 else "are"
+        say(f"There are more: the first {count(sheet.written, 'row')} {verb} shown; --limit shows more.")
     if answer.request_units is not None:
         say(f"{answer.request_units:,.2f} RU")
     for note in answer.notes:

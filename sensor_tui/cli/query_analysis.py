@@ -22,6 +22,8 @@ def show(found: "Analysis", sheet: Sheet, answer: "Answer") -> "Answer":
 
     As a table or JSON all of it; line by line the finest counts alone, from which the others are sums.
     """
+    from sensor_tui.cli.output import count
+
     if isinstance(sheet, Whole):
         sheet.written = len(found.groups)
         if sheet.form == "json":
@@ -33,9 +35,10 @@ def show(found: "Analysis", sheet: Sheet, answer: "Answer") -> "Answer":
         answer.problems += sheet.finish()
     if not found.groups:
         answer.notes.append("There are no such documents.")
+    answer.notes += found.notes
     if found.elsewhere:
         answer.notes.append(
-            f"{found.elsewhere:,} more documents have no city, or came while these were counted."
+            f"{count(found.elsewhere, 'more document')} without a city, or new since these were counted."
         )
     for sensor in found.sensors or ():
         if (problem := _problem(sensor)) is not None:
@@ -68,10 +71,13 @@ def _problem(sensor: "Completeness") -> str | None:
     """
     if not sensor.missing or sensor.aggregates:
         return None
-    share = f"of {sensor.compared:,} compared" if sensor.compared < sensor.closed else "closed rows"
+    one = sensor.missing == 1
+    rows = "closed row" if one else "closed rows"
+    share = f"of {sensor.compared:,} compared" if sensor.compared < sensor.closed else rows
+    verb, what = ("is", "It was deleted since, or") if one else ("are", "They were deleted since, or")
     return (
-        f"{sensor.sensor}: {sensor.missing:,} {share} are not in this container. They were deleted"
-        " since, or were sent to another one"
+        f"{sensor.sensor}: {sensor.missing:,} {share} {verb} not in this container."
+        f" {what} sent to another one"
     )
 
 

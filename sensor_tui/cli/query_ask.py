@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MOST: Final = 100_000
 """Rows of a table or of one JSON document."""
+MOST_OWNERS: Final = 20
+"""Sensors and cities that are listed of one file."""
 LIST_HEAD: Final = ("SENSOR", "CITY", "NEWEST", "FILE", "NOTE")
 NOTHING: Final = "There are no such readings."
 
@@ -55,6 +57,7 @@ class Asking:
         self._question = question
         self._sheet = sheet
         self._clock = SystemClock()
+        self._found = True
 
     @property
     def _most(self) -> int:
@@ -69,7 +72,7 @@ class Asking:
         queries = FileQueries(request, self._clock)
         try:
             if listing:
-                return self._list(await queries.files(self._question.wanted))
+                return self._list(await queries.files(self._question.wanted, owners=True))
             return await self._of_files(queries)
         finally:
             queries.close()
@@ -78,15 +81,29 @@ class Asking:
         """Ask Cosmos DB."""
         from sensor_tui.service import query_cosmos
 
+        answer = await self._of_cosmos()
+        if not self._found:
+            note, units = await query_cosmos.why_no_city(self._settings, self._clock, self._question.wanted)
+            answer.notes += [f"{note}."] if note else []
+            answer.request_units = round((answer.request_units or 0.0) + units, 2)
+        return answer
+
+    async def _of_cosmos(self) -> Answer:
+        from sensor_tui.service import query_cosmos
+
         settings, question, clock = self._settings, self._question, self._clock
         if question.count:
-            return self._whole(await query_cosmos.count_documents(settings, clock, question.wanted))
+            table = await query_cosmos.count_documents(settings, clock, question.wanted)
+            self._found = table.rows[0][0] != 0
+            return self._whole(table)
         if isinstance(self._sheet, Whole):
             if question.sql is not None:
                 ask = query_cosmos.query_cosmos(settings, clock, question.sql, limit=self._most)
             else:
                 ask = query_cosmos.newest_documents(settings, clock, question.wanted, limit=self._most)
-            return self._whole(await ask)
+            table = await ask
+            self._found = bool(table.rows) or not self._most
+            return self._whole(table)
         stream = query_cosmos.DocumentStream(
             settings, clock, question.wanted if question.sql is None else question.sql, limit=question.limit
         )
@@ -94,6 +111,7 @@ class Asking:
         async with aclosing(stream.batches()) as batches:
             await self._write(_documents(batches), self._sheet.add_documents, answer)
         answer.request_units = round(stream.request_units, 2)
+        self._found = bool(self._sheet.written)
         return answer
 
     async def analysis(self, request: "SyncRequest | None", *, compare: int) -> Answer:
@@ -155,22 +173,25 @@ class Asking:
         return answer
 
     def _list(self, files: "Sequence[SensorFile]") -> Answer:
-        from sensor_tui.cli.output import or_dash
         from sensor_tui.model.table import Table
         from sensor_tui.service.merge import iso
 
-        if isinstance(self._sheet, Whole) and self._sheet.form == "table":
-            rows: list[Any] = [
-                (or_dash(each.sensor_id), or_dash(each.city), or_dash(iso(each.newest)), each.source,
-                 each.problem or None)
-                for each in files
-            ]  # fmt: skip
-            table = Table(LIST_HEAD, rows)
-        else:
-            cells = [
-                [each.sensor_id, each.city, iso(each.newest), each.source, each.problem or None]
-                for each in files
+        wanted = self._question.wanted
+        cells: list[list[Any]] = []
+        for file in files:
+            whose = wanted.whose(file.city)
+            owners = [owner for owner in file.owners if whose.fits(owner)]
+            cells += [
+                [sensor, city, iso(file.newest), file.source, file.problem or None]
+                for sensor, city in owners[:MOST_OWNERS] or [file.owner(wanted)]
             ]
+            if len(owners) > MOST_OWNERS:
+                cells[-1][-1] = f"and {len(owners) - MOST_OWNERS} more sensors or cities"
+        if isinstance(self._sheet, Whole) and self._sheet.form == "table":
+            from sensor_tui.cli.output import or_dash
+
+            table = Table(LIST_HEAD, [[*map(or_dash, row[:3]), *row[3:]] for row in cells])
+        else:
             table = Table(["sensor_id", "city", "newest", "source", "problem"], cells)
         answer = self._whole(table)
         answer.empty = "No sensor database was found."

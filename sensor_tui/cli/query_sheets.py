@@ -14,7 +14,7 @@ from sensor_tui.cli.query_target import Target
 if TYPE_CHECKING:
     from sensor_tui.model.table import Cell, Table
 
-_SYSTEM: Final = frozenset({"_rid", "_self", "_etag", "_attachments", "_ts"})
+_SYSTEM: Final = ("_rid", "_self", "_etag", "_attachments", "_ts")
 _NAMED: Final = 5
 """Columns that a message names."""
 DOCUMENT_FIELDS: Final = (
@@ -102,7 +102,8 @@ class Csv(Sheet):
             from sensor_tui.service.query_cosmos import table_of
 
             names = dict.fromkeys([*DOCUMENT_FIELDS, *table_of(found)[0]])
-            self.add([*(name for name in names if name not in _SYSTEM), *_SYSTEM & names.keys()], [])
+            system = [name for name in _SYSTEM if name in names]
+            self.add([*(name for name in names if name not in _SYSTEM), *system], [])
         super().add_documents(found)
 
     def finish(self) -> list[str]:

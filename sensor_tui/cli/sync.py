@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 REPORT_KEYS: Final = (
     "read",
     "accepted",
+    "documents",
     "rejected",
     "retried",
     "throttled",
@@ -238,10 +239,14 @@ def _print(report: "SyncReport", *, as_json: bool) -> None:
 
 
 def _lines(report: "SyncReport") -> Iterator[str]:
-    from sensor_tui.cli.output import count
+    from sensor_tui.cli.output import clean, count
 
     verb = "would be sent" if report.dry_run else "sent"
-    told = f"{report.accepted:,} of {count(report.read, 'reading')} {verb} in {report.seconds:.1f} s"
+    if report.accepted == report.documents:
+        told = f"{report.accepted:,} of {count(report.read, 'reading')} {verb}"
+    else:
+        told = f"{count(report.accepted, 'reading')} {verb} as {count(report.documents, 'document')}"
+    told += f" in {report.seconds:.1f} s"
     if report.accepted and not report.dry_run:
         told += f", {report.docs_per_second:,.0f} docs/s, {report.request_units:,.0f} RU"
     yield told
@@ -250,11 +255,15 @@ def _lines(report: "SyncReport") -> Iterator[str]:
     if report.rejected:
         yield f"{count(report.rejected, 'reading')} rejected; see 'sensor-tui deadletters list'"
     if report.backlog and not report.dry_run:
-        yield f"{count(report.backlog, 'reading')} left"
+        waiting = sum(source.held for source in report.sources)
+        told = f"{count(report.backlog, 'reading')} left"
+        yield f"{told}, {waiting:,} of them waiting for their window" if waiting else told
+    for line in report.lacking:
+        yield clean(line)
 
 
 def report_dict(report: "SyncReport") -> dict[str, Any]:
     """The report for `--json`: its lasting keys, and what is out of the ordinary only where it happened."""
     every = report.model_dump(mode="json")
-    rare = {name: every[name] for name in ("interrupted", "dry_run", "notices") if every.get(name)}
+    rare = {name: every[name] for name in ("interrupted", "dry_run", "lacking", "notices") if every.get(name)}
     return {name: every[name] for name in REPORT_KEYS} | rare

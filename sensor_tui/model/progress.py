@@ -61,11 +61,15 @@ class Progress:
 
     state: EngineState
     reason: str
-    """Why it is refused, unreachable or paused, and what to do; empty otherwise."""
+    """Why it is refused, unreachable or paused, and what to do, or what holds some readings up while it runs;
+    empty otherwise."""
     totals: Totals
     in_flight: int
     docs_per_second: float
     request_units_per_second: float
     throttled_per_second: float
     seconds: float
+    covered: int = 0
+    """Readings that the accepted documents are made of: more than `totals.accepted` where those are
+    aggregated."""
     lanes: tuple[LaneProgress, ...] = field(default=())

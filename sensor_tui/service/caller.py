@@ -20,6 +20,7 @@ from sensor_tui.errors import (
     UsageError,
 )
 from sensor_tui.model.clock import Clock, SystemClock
+from sensor_tui.service import broken
 from sensor_tui.service.wire import PROTOCOL, PROTOCOL_HEADER, VERSION_HEADER, Problem
 
 T = TypeVar("T")
@@ -164,9 +165,8 @@ class Caller:
 
     def unanswered(self, error: httpx.HTTPError) -> ServiceError:
         """The error for a service that does not answer."""
-        why = str(error) or type(error).__name__
         return ServiceError(
-            f"The service at {self.where} does not answer: {why}",
+            f"The service at {self.where} does not answer: {broken.why(error)}",
             fix="Start it with 'sensor-tui service start'",
         )
 

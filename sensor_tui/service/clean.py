@@ -13,6 +13,7 @@ from sensor_tui.model.clock import Clock
 from sensor_tui.service.clean_query import Query, Selection
 from sensor_tui.service.clean_run import Asker, CleanRun, OnProgress
 from sensor_tui.service.cosmos_options import cosmos_options
+from sensor_tui.service.query import no_such_city
 from sensor_tui.sync.contract import RequestFailed
 from sensor_tui.sync.pacing import Budget
 from sensor_tui.sync.progress import Meter
@@ -132,9 +133,11 @@ class Cleaner:
 
         Raises:
             SinkError: it cannot be counted.
-            UsageError: the condition is not understood.
+            UsageError: the condition is not understood, or there is no such city.
         """
         count = await self._count(self.selection.query("VALUE COUNT(1)"))
+        if not count:
+            await self._check_city()
         cities = await self._cities() if count else []
         size = await self._average_size() if count else 0
         each = _FIRST_KB + _FURTHER_KB * max(0, -(-size // 1024) - 1)
@@ -156,14 +159,17 @@ class Cleaner:
 
         Raises:
             SinkError: it cannot be counted.
-            UsageError: the condition is not understood.
+            UsageError: the condition is not understood, or there is no such city.
         """
         query = self.selection.query('VALUE MAX(c["_ts"])')
         newest = max((row for row in await self._all(query) if isinstance(row, int)), default=0)
         deadline = self._clock.monotonic() + _SETTLING
         while newest and await self._server_second() <= newest and self._clock.monotonic() < deadline:
             await self._clock.sleep(0.2)
-        return await self._count(self.selection.query("VALUE COUNT(1)", until_ts=newest)), newest
+        count = await self._count(self.selection.query("VALUE COUNT(1)", until_ts=newest))
+        if not count:
+            await self._check_city()
+        return count, newest
 
     async def clean(
         self,
@@ -227,15 +233,16 @@ class Cleaner:
         except SinkError as error:
             outcome.problem = error
 
-    def _ranges(self) -> list[str]:
+    def _ranges(self, selection: Selection | None = None) -> list[str]:
         """The ranges that can hold what is meant."""
-        key = {"city": self.selection.city, "sensorId": self.selection.sensor}.get(self._sink.key_field or "")
+        meant = selection or self.selection
+        key = {"city": meant.city, "sensorId": meant.sensor}.get(self._sink.key_field or "")
         one = self._sink.range_of(key) if key is not None else None
         return [one] if one is not None else list(self._sink.lanes)
 
-    async def _rows(self, query: Query) -> AsyncIterator[Any]:
+    async def _rows(self, query: Query, selection: Selection | None) -> AsyncIterator[Any]:
         """Every result of a query, range by range; raises RequestFailed where a range moves meanwhile."""
-        for range_id in self._ranges():
+        for range_id in self._ranges(selection):
             continuation = ""
             while True:
                 page = await self._asker.page(range_id, query, self._asker.rows, continuation)
@@ -245,10 +252,10 @@ class Cleaner:
                 if not continuation:
                     break
 
-    async def _all(self, query: Query) -> list[Any]:
+    async def _all(self, query: Query, selection: Selection | None = None) -> list[Any]:
         for _ in range(_MOVES):
             try:
-                return [row async for row in self._rows(query)]
+                return [row async for row in self._rows(query, selection)]
             except RequestFailed:
                 continue
         raise SinkUnreachable(
@@ -277,6 +284,18 @@ class Cleaner:
             so_far = known.count if known else 0
             counts["" if absent else name] = CityCount(label, so_far + row.get("n", 1), value, absent)
         return list(counts.values())
+
+    async def _check_city(self) -> None:
+        """Refuse a city that is not there where others are: its name may be written otherwise."""
+        if self.selection.city is None:
+            return
+        every = Selection()
+        try:
+            cities = await self._all(every.query('DISTINCT VALUE c["city"]'), every)
+        except UsageError:  # a server without DISTINCT
+            cities = await self._all(every.query('VALUE c["city"]'), every)
+        if problem := no_such_city(self.selection.city, cities):
+            raise UsageError(problem, fix="Give the name as it is stored")
 
     async def _average_size(self) -> int:
         """Bytes of a document, from the first there are."""

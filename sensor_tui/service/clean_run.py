@@ -161,7 +161,7 @@ class CleanRun:
         self._runner = SinkRunner(
             sink, clock=clock, meter=meter, budget=budget, on_done=self._flow.done, letter=self._letter
         )
-        self._stopping = False
+        self._ending = ""
         self._checked_at = clock.monotonic()
         self._sampled_at = clock.monotonic()
 
@@ -212,7 +212,8 @@ class CleanRun:
                 if idle:
                     await self._clock.sleep(1.0)
         finally:
-            self._stopping = True
+            stopped = stop.is_set() or abort.is_set()
+            self._ending = "done" if self.exhausted else "stopping" if stopped else "ended"
             self._runner.dispatcher.open = False
             if stop.is_set():
                 await self._drain(drain_timeout, tell, abort)
@@ -226,7 +227,7 @@ class CleanRun:
         reason = self._runner.unreachable_reason if self._runner.unreachable_since is not None else ""
         reason = reason or self._asker.waiting
         return CleanProgress(
-            "stopping" if self._stopping else "waiting" if reason and docs < 1 else "deleting",
+            self._ending or ("waiting" if reason and docs < 1 else "deleting"),
             reason,
             self.total,
             self.deleted,

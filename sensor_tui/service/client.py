@@ -10,6 +10,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from sensor_tui.errors import ServiceError
+from sensor_tui.service import broken
 from sensor_tui.service.board import HEARTBEAT_SECONDS
 from sensor_tui.service.data_client import DataCalls
 from sensor_tui.service.fleet_client import FleetCalls
@@ -124,7 +125,7 @@ class ServiceClient(FleetCalls, DataCalls):
                 mirror = Mirror()
                 continue
             except httpx.HTTPError as error:
-                problem, why = str(self.unanswered(error)), str(error) or type(error).__name__
+                problem, why = str(self.unanswered(error)), broken.why(error)
             failures += 1
             yield Update("lost", report, problem=problem, why=why)
             longest = min(_LONGEST_PAUSE, 0.1 * 2.0 ** min(failures, 10))

@@ -89,7 +89,9 @@ def report(pipeline: Pipeline, *, interrupted: bool) -> SyncReport:
     seconds = progress.seconds
     return SyncReport(
         read=totals.read,
-        accepted=totals.accepted,
+        accepted=progress.covered,
+        documents=totals.accepted,
+        lacking=() if pipeline.request.dry_run else tuple(pipeline.engine.lacking()),
         rejected=totals.rejected,
         retried=totals.retried,
         throttled=totals.throttled,

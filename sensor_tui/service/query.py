@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -25,6 +25,7 @@ SINK: Final = "cosmos"
 SOURCE_COLUMN: Final = "source"
 """Column that says which file a row is from, where there are several."""
 
+_CITIES_NAMED: Final = 5
 _LIST_FIX: Final = "See 'sensor-tui query --list' for the files there are"
 
 
@@ -77,6 +78,8 @@ class SensorFile:
         """Whose rows are meant in it where none are found."""
         from sensor_tui.storage.query_owner import Owner
 
+        if self.problem:
+            return Owner(self.sensor_id, self.city)
         return Owner(wanted.sensor or self.sensor_id, wanted.city or self.city)
 
 
@@ -135,6 +138,17 @@ def path_under(root: Path, source: str) -> str:
     return str(path)
 
 
+def no_such_city(city: str, cities: Iterable[object]) -> str:
+    """Why there is nothing of a city, where Cosmos DB has these; empty where it has this one, or none."""
+    there = sorted({each for each in cities if isinstance(each, str)})
+    if not there or city in there:
+        return ""
+    alike = [each for each in there if each.casefold() == city.casefold()]
+    named = ", ".join(repr(each) for each in (alike or there)[:_CITIES_NAMED])
+    more = ", …" if not alike and len(there) > _CITIES_NAMED else ""
+    return f"No city {city!r}; there {'is' if len(alike or there) == 1 else 'are'} {named}{more}"
+
+
 class FileQueries:
     """Questions to the sensor files under a root, with no need of a service. Close it afterwards."""
 
@@ -158,8 +172,8 @@ class FileQueries:
     async def files(self, wanted: Wanted | None = None, *, owners: bool = False) -> list[SensorFile]:
         """The files there are, in the order of their names; `owners` looks for whose rows they have.
 
-        Of one sensor or city where that is wanted: those that have such a row, whenever it was, and those that
-        cannot be read and may have one.
+        Of one sensor or city where that is wanted: those that have such a row, whenever it was, and those
+        that cannot be read and may have one.
 
         Raises:
             StorageError: the root is missing.
@@ -247,7 +261,9 @@ class FileQueries:
     async def sql(
         self, wanted: Wanted, sql: str, *, limit: int, seconds: float = QUERY_SECONDS
     ) -> tuple[Table, list[str]]:
-        """The same query over every file that has a row that is meant, all of its rows, with a column for the file where there are several.
+        """The same query over every file that has a row that is meant, and over all rows of it.
+
+        There is a column for the file where there are several.
 
         Raises:
             UsageError: no file fits, or the query is not understood.
@@ -289,12 +305,14 @@ class FileQueries:
         from sensor_tui.storage.query_newest import NewestReader
 
         total: Counter[Owner] = Counter()
-        async with self._reading(partial(NewestReader, file.source, file.path, wanted.whose(file.city))) as reader:
+        begin = partial(NewestReader, file.source, file.path, wanted.whose(file.city))
+        async with self._reading(begin) as reader:
             await self.threads.patiently(partial(reader.seek, *wanted.span))
             while (step := await self.threads.patiently(reader.count_step)) is not None:
                 total += step[0]
                 await self._clock.sleep(step[1])
-        return sorted(total.items()) or [(file.owner(wanted), 0)]
+        ordered = sorted(total.items(), key=lambda each: (each[0].sensor or "", each[0].city))
+        return ordered or [(file.owner(wanted), 0)]
 
     async def _holds(self, file: SensorFile, wanted: Wanted) -> bool:
         """Whether it has a row of that sensor and city, the newest looked at first."""
@@ -319,9 +337,10 @@ class FileQueries:
             async with self._reading(partial(NewestReader, key, path, Wanted().whose(city))) as reader:
                 newest = await self.threads.patiently(reader.newest)
                 part = 0
-                while owners and (
-                    step := await self.threads.patiently(partial(reader.owners_step, part))
-                ) is not None:
+                while (
+                    owners
+                    and (step := await self.threads.patiently(partial(reader.owners_step, part))) is not None
+                ):
                     found |= dict.fromkeys(step[0])
                     await self._clock.sleep(step[1])
                     part += 1

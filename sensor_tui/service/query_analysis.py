@@ -12,8 +12,8 @@ from sensor_tui.errors import SinkRefused, SinkUnreachable, SourceFileError, Usa
 from sensor_tui.model.clock import Clock
 from sensor_tui.model.reading import UnusableReading, reading_id, utc_text
 from sensor_tui.service.cosmos_options import cosmos_options
-from sensor_tui.service.query import QUERY_SECONDS, FileQueries, SensorFile, Wanted
-from sensor_tui.service.query_cosmos import MeteredQuery, conditions_of
+from sensor_tui.service.query import QUERY_SECONDS, FileQueries, SensorFile, Wanted, no_such_city
+from sensor_tui.service.query_cosmos import DISTINCT_CITIES, MeteredQuery, conditions_of
 from sensor_tui.service.request import SyncRequest
 
 if TYPE_CHECKING:
@@ -119,6 +119,9 @@ async def analyze(
             await stack.enter_async_context(routed)
         ask = _Ask(query, options.host, routed)
         await _distribute(ask, wanted, analysis, grouped=options.key_field == "city")
+        if wanted.city is not None and not analysis.groups:
+            note = no_such_city(wanted.city, await ask.all(DISTINCT_CITIES, {}))
+            analysis.notes += [f"{note}."] if note else []
         if request is not None:
             files = FileQueries(request, clock)
             try:
@@ -208,7 +211,7 @@ async def _count_groups(
     if "city" in conditions:
         cities = [conditions["city"]]
     else:
-        cities = await ask.all("SELECT DISTINCT VALUE c.city FROM c", conditions, terms=terms)
+        cities = await ask.all(DISTINCT_CITIES, conditions, terms=terms)
     for city in cities:
         if not isinstance(city, str):
             continue
@@ -287,7 +290,7 @@ class _Comparison:
             await threads.run(reader.close)
 
     def _bury(self, file: SensorFile, closed: "Counter[Owner]") -> None:
-        """Count dead letters where the position closes rows; the ledger says how many a file has, not whose."""
+        """Count dead letters where the position closes rows; the ledger does not say whose they are."""
         letters = file.letters
         for owner, rows in closed.most_common():
             dead = min(letters, rows)
@@ -319,11 +322,14 @@ class _Comparison:
             sensor = self._sensor(file, owner)
             if not sensor.by_id:
                 continue
+            sensor.compared += 1
+            if owner.sensor is None:
+                sensor.missing += 1
+                continue
             try:
-                parts[owner][reading_id(str(row.sensor_id), row.time, row.row_id)] = utc_text(row.time)
+                parts[owner][reading_id(owner.sensor, row.time, row.row_id)] = utc_text(row.time)
             except UnusableReading:  # closed by somebody else: no document can be of it
                 sensor.missing += 1
-            sensor.compared += 1
         for owner, times in parts.items():
             low, high = min(times.values()), max(times.values())
             terms = [f'c["timestamp"] >= "{low}"', f'c["timestamp"] <= "{high}"']

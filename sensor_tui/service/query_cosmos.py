@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from types import SimpleNamespace
@@ -10,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 
-from sensor_tui.errors import SinkUnreachable
+from sensor_tui.errors import SinkUnreachable, UsageError
 from sensor_tui.model.clock import Clock
 from sensor_tui.model.reading import utc_text
 from sensor_tui.model.table import Cell, Table
 from sensor_tui.service.cosmos_options import cosmos_options
-from sensor_tui.service.query import QUERY_SECONDS, Wanted
+from sensor_tui.service.query import QUERY_SECONDS, Wanted, no_such_city
 from sensor_tui.sync.sinks.cosmos.query import CosmosQuery
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ Ask = Callable[[CosmosQuery], AsyncIterator[Any]]
 
 VALUE_COLUMN: Final = "value"
 """Column of results that are no documents."""
+DISTINCT_CITIES: Final = "SELECT DISTINCT VALUE c.city FROM c"
 _CHARGE: Final = "x-ms-request-charge"
+_UNSUPPORTED: Final = re.compile(r"Query contained (\w+), which the calling client does not support")
 _FIRST: Final[tuple[str, ...]] = ("id", "sensorId", "timestamp", "city")
 _BATCH: Final = 100
 _END: Final = object()
@@ -37,6 +40,15 @@ class MeteredQuery(CosmosQuery):
     """Adds up what every request costs, also of pages that are empty."""
 
     request_units = 0.0
+
+    async def select(self, sql: str, *given: Any, **more: Any) -> AsyncIterator[Any]:
+        """As without the meter; what only another client could ask is said in words for a person."""
+        try:
+            async with aclosing(super().select(sql, *given, **more)) as results:  # type: ignore[type-var]
+                async for found in results:
+                    yield found
+        except UsageError as error:
+            raise _possible(error) from error
 
     async def __aenter__(self) -> Self:
         await self._connection.open()
@@ -83,6 +95,17 @@ async def count_documents(settings: "Settings", clock: Clock, wanted: Wanted) ->
     table = await _ask(settings, clock, ask, limit=_MOST_COUNTS, seconds=QUERY_SECONDS)
     total = sum(row[0] for row in table.rows if isinstance(row[0], int | float))
     return Table(["count"], [[total]], seconds=table.seconds, request_units=table.request_units)
+
+
+async def why_no_city(settings: "Settings", clock: Clock, wanted: Wanted) -> tuple[str, float]:
+    """Why nothing was found of a city, as far as that is its name, and what it cost to find out.
+
+    Names are compared as they are, since they are values of the partition key. Raises as `query_cosmos`.
+    """
+    if wanted.city is None:
+        return "", 0.0
+    table = await query_cosmos(settings, clock, DISTINCT_CITIES, limit=_MOST_COUNTS)
+    return no_such_city(wanted.city, (row[0] for row in table.rows)), table.request_units or 0.0
 
 
 class DocumentStream:
@@ -168,6 +191,17 @@ async def _ask(settings: "Settings", clock: Clock, ask: Ask, *, limit: int, seco
     columns, rows = table_of(found[:limit])
     units = round(query.request_units, 2)
     return Table(columns, rows, complete=len(found) <= limit, seconds=took, request_units=units)
+
+
+def _possible(error: UsageError) -> UsageError:
+    unsupported = _UNSUPPORTED.search(error.message)
+    if unsupported is None:
+        return error
+    feature = "GROUP BY" if unsupported[1] == "GroupBy" else unsupported[1]
+    return UsageError(
+        f"{feature} over several partitions is not possible here",
+        fix="'sensor-tui query --analyze' counts by city, sensor and day",
+    )
 
 
 def _late(host: str, seconds: float) -> SinkUnreachable:

@@ -39,7 +39,7 @@ class SourceReport(Wire):
 
 
 class SyncReport(Wire):
-    """What one run did; counts in readings."""
+    """What one run did; counts in readings, except where a unit is named."""
 
     read: int
     accepted: int
@@ -51,8 +51,12 @@ class SyncReport(Wire):
     docs_per_second: float
     sources: tuple[SourceReport, ...]
     backlog: int
+    documents: int = 0
+    """Documents that `accepted` readings became: fewer where they are aggregated."""
+    lacking: tuple[str, ...] = ()
+    """A line for each sink that has not taken all it was given."""
     already_there: int = 0
-    """Of `accepted`: those the sink had before."""
+    """Of `documents`: those the sink had before."""
     dry_run: bool = False
     interrupted: bool = False
     """It was asked to stop before everything was sent."""
@@ -60,11 +64,13 @@ class SyncReport(Wire):
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 all sent, 1 something rejected, unreadable or left, 4 owned by another engine."""
+        """0 all sent or held in a window, 1 something rejected, unreadable or left, 4 owned by another."""
         if any(source.owner for source in self.sources):
             return ExitCode.OWNED
         unreadable = any(source.problem for source in self.sources)
-        if self.rejected or unreadable or (self.interrupted and self.backlog):
+        waiting = sum(source.held for source in self.sources)
+        left = not self.dry_run and self.backlog > waiting
+        if self.rejected or unreadable or left or (self.interrupted and self.backlog):
             return ExitCode.REJECTED
         return ExitCode.OK
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from sensor_tui.storage.files import SensorConnection
 from sensor_tui.storage.ledger import RowFact
@@ -29,6 +29,10 @@ Job = Callable[[SensorConnection, TrackedFile], T]
 
 ANY_ROW: RowFact = (0, None)
 """The start of an archive that has all there is."""
+
+
+_LASTING: Final = 5 * 4096
+"""Bytes of a file that stay whatever goes: its schema, and pages of the trees themselves."""
 
 
 class Files(Protocol):
@@ -156,7 +160,10 @@ class Round:
         there = max(1, sum(stretch.there for stretch in stretches))
         aged = self._found.rows
         closed = sum(stretch.rows for stretch in stretches)
-        wanted = min(closed - aged, math.ceil((self._used - limit) * there / ground.used))
+        block = self._memory.removals.limit  # rows go in whole transactions
+        in_rows = max(ground.used - _LASTING, 1)
+        wanted = math.ceil((self._used - limit) * there / in_rows / block) * block
+        wanted = min(closed - aged, wanted)
         left = aged + wanted
         for stretch in stretches:
             if left > 0 and wanted > 0:

@@ -18,7 +18,7 @@ from sensor_tui.model.reading import (
     utc_text,
 )
 from sensor_tui.model.source import Intent, Run, SensorKey
-from sensor_tui.sync.aggregate_plan import INFINITY, NOT_FLAGGED, Plan, find_unusable, kinds_of, plan_of
+from sensor_tui.sync.aggregate_plan import NOT_FLAGGED, Plan, find_unusable, kinds_of, plan_of
 from sensor_tui.sync.aggregate_window import NOTHING, WindowSums
 from sensor_tui.sync.encode import sensor_id_of
 from sensor_tui.sync.stage import Stage, Staged
@@ -48,8 +48,6 @@ class Digest:
     staged: Staged
     apart: Collection[int]
     windows: dict[WindowKey, WindowSums] = field(default_factory=dict)
-    newest: dict[SensorKey, float] = field(default_factory=dict)
-    """Latest event time per sensor, in seconds since the epoch."""
     unusable: dict[int, str] = field(default_factory=dict)
     """Positions of rows that fit into no window, with the reason."""
 
@@ -135,7 +133,7 @@ class Aggregation:
         result: Digest,
     ) -> list[WindowSums | None]:
         """The window of every row; None for those that are in none."""
-        schema, windows, newest, seconds = batch.schema, result.windows, result.newest, self.seconds
+        schema, windows, seconds = batch.schema, result.windows, self.seconds
         nothing: tuple[Any, ...] = (None,) * len(batch.rows)
         times = nothing if schema.timestamp is None else columns[schema.timestamp]
         sensors = nothing if schema.sensor_id is None else columns[schema.sensor_id]
@@ -161,8 +159,7 @@ class Aggregation:
             owners[position] = owner
             owner.count += 1
             owner.oldest = min(owner.oldest, moment)
-            if moment > newest.get(key, -INFINITY):
-                newest[key] = moment
+            owner.newest = max(owner.newest, moment)
         _cut(batch, times, owners)
         return owners
 
@@ -216,7 +213,7 @@ class Aggregation:
             "count": sums.count,
             "anomalyCount": sums.anomalies,
             **{name: measure.document() for name, measure in sums.measures.items() if measure.count},
-            "complete": True,
+            "complete": sums.complete,
             "part": part,
             "processingStage": STAGE,
         }

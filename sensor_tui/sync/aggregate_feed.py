@@ -3,29 +3,26 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sensor_tui.errors import SourceFileError
 from sensor_tui.model.clock import Clock
 from sensor_tui.model.reading import Batch
-from sensor_tui.model.source import DeadLetter, FeedStatus, Intent, Run, SensorKey, SourceFile, Tracking
-from sensor_tui.sync.aggregate import Aggregation, Digest, Prepared, WindowKey, prepare
-from sensor_tui.sync.aggregate_window import WindowSums, without_runs
+from sensor_tui.model.source import FeedStatus, Run, SensorKey, SourceFile
+from sensor_tui.sync.aggregate import Aggregation, Digest, WindowKey
+from sensor_tui.sync.aggregate_intents import IntentFeed
+from sensor_tui.sync.aggregate_window import WindowSums
 from sensor_tui.sync.contract import ReadingStore, Settlement
-from sensor_tui.sync.letters import letters_for
-from sensor_tui.sync.sources.sqlite import SqliteFeed
 
 log = logging.getLogger(__name__)
 
 _MOST_WINDOWS: Final = 10_000
 _MOST_RUNS: Final = 100_000
-_MOST_DOCUMENTS: Final = 200
-"""Documents of one batch."""
-_LETTERS_AT_ONCE: Final = 500
+_SPARED: Final = 0.75
+"""Of those bounds, what is left open once windows had to be closed before their time."""
 _AHEAD_SECONDS: Final = 3600.0
-"""A reading further ahead of the clock closes no window: one bad time would make all others late."""
+"""A reading further ahead of the clock makes no other one late: one bad time would be enough for all."""
 
 
 @dataclass(slots=True)
@@ -36,7 +33,7 @@ class _Read:
     settled: Digest | None = None
 
 
-class HoldingFeed(SqliteFeed):
+class HoldingFeed(IntentFeed):
     """Windows are filled in the order of reading. A document is an intent in the ledger before it is sent.
 
     What waits is kept as sums and runs of row ids; its rows stay open until every sink has the document.
@@ -55,62 +52,32 @@ class HoldingFeed(SqliteFeed):
         super().__init__(file, store, sinks, dry=dry)
         self._aggregation = aggregation
         self._clock = clock
-        self._loaded = False
         self._windows: dict[WindowKey, WindowSums] = {}
         self._closings: dict[SensorKey, float] = {}
-        """End of the last window closed, per sensor."""
+        """End of the last window closed, per sensor; what comes for it or for those before is late."""
         self._newest: dict[SensorKey, float] = {}
+        self._ahead: dict[SensorKey, float] = {}
+        """Of those far ahead of the clock, the time read last: such windows close one another alone."""
         self._waiting: deque[_Read] = deque()
         self._filled = asyncio.Event()
         self._filled.set()
-        self._outgoing: deque[Intent] = deque()
-        """Committed, and not given to the engine yet."""
-        self._sent: dict[int, dict[int, Intent]] = {}
-        """Given to the engine: by the identity of their batch and their position in it."""
         self._committing: Sequence[WindowSums] = ()
-        self._set_aside: list[Intent] = []
-        """Their outcome could not be recorded; the next run sends them again."""
         self._life = 0
         """How often row ids began again."""
-        self._kept: list[Run] = []
-        """Rows above the position that are settled, in a file whose rows cannot be closed."""
-        self._high = 0
-        """Last row id that may be under way."""
         self._crowded = False
 
     @property
     def ready(self) -> bool:
-        return bool(self._outgoing) or (not self.leaving and (super().ready or bool(self._due(drained=True))))
-
-    @property
-    def still(self) -> bool:
-        return super().still and not self._outgoing and not self._sent
+        return super().ready or (not self.leaving and bool(self._due(drained=True)))
 
     def end(self) -> None:
         super().end()
         self._filled.set()
 
-    async def look(self) -> None:
-        await self._load()
-        await super().look()
-        cursor = self._cursor or 0
-        if self.unread and cursor < self._high:
-            known = sum(run.last - run.first + 1 for run in self._runs() if run.first > cursor)
-            self.unread = max(0, self.unread - known)
-
     async def _load(self) -> None:
-        """Take up what an earlier run left: documents to send again, and how far windows were closed."""
-        if self._loaded:
-            return
-        intents = await self._store.intents(self.key)
-        self._closings = dict(await self._store.closings(self.key, self._aggregation.seconds))
-        for intent in intents:
-            if intent.document:
-                self._outgoing.append(intent)
-            else:
-                self._kept += intent.runs
-            self._high = max([self._high, *(run.last for run in intent.runs)])
-        self._loaded = True
+        if not self._loaded:
+            self._closings = dict(await self._store.closings(self.key, self._aggregation.seconds))
+            await super()._load()
 
     async def _begin_again(self) -> None:
         """The rows are no more: their windows go with them, documents that were made of them are sent."""
@@ -122,75 +89,50 @@ class HoldingFeed(SqliteFeed):
         self._windows.clear()
         self._closings.clear()
         self._newest.clear()
-        self._kept.clear()
-        self._high = 0
+        self._ahead.clear()
         self._life += 1
-        for intent in self._intents():
-            intent.runs = ()
-        if not self._dry:
-            await self._store.start_windows_again(self.key)
+        await super()._begin_again()
 
     def _sift(self, batch: Batch) -> Batch:
-        if batch.rows:
-            if batch.rows[0][0] <= self._high:
-                # read again after a restart or a retry: some may be in a window, or a document, already
-                batch = without_runs(batch, self._runs())
-            self._high = max(self._high, batch.through)
+        through = batch.through if batch.rows else 0
+        batch = super()._sift(batch)
+        self._high = max(self._high, through)
         return batch
 
-    async def rewind(self, row_id: int) -> bool:
-        if not await super().rewind(row_id):
-            return False
-        if not self.file.marks:
-            intents = await self._store.intents(self.key)
-            self._kept = [run for intent in intents if not intent.document for run in intent.runs]
-        return True
-
-    async def read(self, limit: int) -> Batch | None:
-        """The next readings, or documents of windows that were closed; None when there is neither now.
-
-        Raises:
-            SourceFileError: the file cannot be used now.
-            StorageError: the ledger cannot be written, and nothing may be sent.
-        """
-        self._reading += 1
-        try:
-            return await self._read_on(limit)
-        finally:
-            self._reading -= 1
-
     async def _read_on(self, limit: int) -> Batch | None:
-        await self._load()
-        if self._outgoing:
-            return self._next_documents(limit)
         if not self.leaving:
-            if await self._close_windows(self._due(drained=False)):
+            if await self._close_windows(self._due(drained=False) or self._crowding()):
                 return self._next_documents(limit)
-            if self._has_room():
-                batch = await super().read(limit)
-                if batch is not None:
-                    self._waiting.append(_Read(batch))
-                    self._filled.clear()
-                    return batch
+            batch = await super()._read_on(limit)
+            if batch is not None:
+                self._waiting.append(_Read(batch))
+                self._filled.clear()
+                return batch
         await self._filled.wait()
         if not self.leaving and self.alive and await self._close_windows(self._due(drained=True)):
             return self._next_documents(limit)
         return None
 
-    def _has_room(self) -> bool:
+    def _crowding(self) -> list[WindowSums]:
+        """Where there are too many windows or runs: windows touched longest ago, before their time."""
         runs = sum(len(sums.runs) for sums in self._windows.values())
         crowded = len(self._windows) >= _MOST_WINDOWS or runs >= _MOST_RUNS
         if crowded and not self._crowded:
-            log.warning("%s: %d windows are open; reading waits for them", self.key, len(self._windows))
+            log.warning(
+                "%s: %d windows with %d row ranges are open; those untouched longest are sent as they are",
+                self.key, len(self._windows), runs,
+            )  # fmt: skip
         self._crowded = crowded
-        return not crowded
-
-    def _next_documents(self, limit: int) -> Prepared:
-        count = min(len(self._outgoing), limit, _MOST_DOCUMENTS)
-        intents = [self._outgoing.popleft() for _ in range(count)]
-        batch = prepare(self.key, intents)
-        self._sent[id(batch)] = dict(enumerate(intents))
-        return batch
+        if not crowded:
+            return []
+        going: list[WindowSums] = []
+        for sums in sorted(self._windows.values(), key=lambda sums: (sums.touched, sums.start)):
+            if len(self._windows) - len(going) <= _MOST_WINDOWS * _SPARED and runs <= _MOST_RUNS * _SPARED:
+                break
+            sums.complete = sums.final = False
+            runs -= len(sums.runs)
+            going.append(sums)
+        return going
 
     def _due(self, *, drained: bool) -> list[WindowSums]:
         """Windows to close now; `drained` says that there is nothing more to read."""
@@ -203,11 +145,14 @@ class HoldingFeed(SqliteFeed):
         due = []
         for sums in self._windows.values():
             end = sums.start + wait
-            by_reading = not sums.late and end <= self._newest.get(sums.sensor, end - 1.0)
-            by_clock = drained and (
-                sums.late or (end + quiet <= now and (not quiet or silence - sums.touched >= quiet))
-            )
-            if by_reading or by_clock:
+            ahead = sums.start > now + _AHEAD_SECONDS
+            newest = (self._ahead if ahead else self._newest).get(sums.sensor, end - 1.0)
+            by_reading = not sums.late and end <= newest
+            silent = not quiet or silence - sums.touched >= quiet
+            if by_reading or (drained and (sums.late or (silent and (ahead or end + quiet <= now)))):
+                # the clock says nothing of a window ahead of it: that it is silent does not make it whole
+                sums.complete = by_reading or sums.late or not ahead
+                sums.final = not (sums.late or ahead)
                 due.append(sums)
         return sorted(due, key=lambda sums: sums.start)
 
@@ -222,17 +167,15 @@ class HoldingFeed(SqliteFeed):
         seconds = self._aggregation.seconds
         for sums in due:
             del self._windows[sums.sensor, sums.start]
-            if not sums.late:
+            if sums.final:
                 # readings that come while this is being committed are late already
                 end = sums.start + seconds
                 self._closings[sums.sensor] = max(end, self._closings.get(sums.sensor, end))
         life, self._committing = self._life, due
         try:
-            intents = [
-                self._aggregation.intent(sums, await self._part(sums) if sums.late else 1) for sums in due
-            ]
+            intents = [self._aggregation.intent(sums, await self._part(sums)) for sums in due]
             if not self._dry:
-                closings = {sums.sensor: self._closings[sums.sensor] for sums in due if not sums.late}
+                closings = {sums.sensor: self._closings[sums.sensor] for sums in due if sums.final}
                 await self._store.intend(self.key, intents, closings)
         except BaseException:
             for sums in due if life == self._life else ():
@@ -256,19 +199,10 @@ class HoldingFeed(SqliteFeed):
             sums.merge(since)
         self._windows[sums.sensor, sums.start] = sums
 
-    async def settle(self, settlements: Sequence[Settlement]) -> None:
-        readings = [each for each in settlements if not isinstance(each.batch, Prepared)]
-        if readings:
-            await super().settle(readings)
-            self._fill(readings)
-        documents = [each for each in settlements if isinstance(each.batch, Prepared)]
-        if documents:
-            await self._settle_documents(documents)
-
     def abandon(self, batches: Sequence[Batch]) -> None:
+        super().abandon(batches)
         for batch in batches:
             self._waiting = deque(each for each in self._waiting if each.batch is not batch)
-            self._set_aside += self._sent.pop(id(batch), {}).values()
         self._merge_in_order()
 
     def _fill(self, settlements: Sequence[Settlement]) -> None:
@@ -311,89 +245,33 @@ class HoldingFeed(SqliteFeed):
             else:
                 known.merge(sums)
             known.touched = now
+        self._note_times(digest.windows.values())
+
+    def _note_times(self, windows: Iterable[WindowSums]) -> None:
         ceiling = self._clock.now() + _AHEAD_SECONDS
-        for sensor, time in digest.newest.items():
-            if time <= ceiling:
-                self._newest[sensor] = max(time, self._newest.get(sensor, time))
-
-    async def _settle_documents(self, settlements: Sequence[Settlement]) -> None:
-        """Close the rows of documents that every sink has, or bury them all, then forget the intents.
-
-        Raises:
-            StorageError: not all of it was recorded; the same call may be made again.
-        """
-        sent = [(self._sent.get(id(each.batch), {}), each) for each in settlements]
-        await self._close(
-            [waiting[index] for waiting, each in sent for index in each.accepted if index in waiting],
-            Tracking.DONE,
-        )
-        for waiting, each in sent:
-            for index in each.accepted:
-                waiting.pop(index, None)
-            for letter in each.dead:
-                intent = waiting.get(letter.row_id)
-                if intent is not None:
-                    letters = letters_for(intent.runs, letter)
-                    await self._bury(letters)
-                    await self._close([intent], Tracking.DEAD)
-                    self.dead_letters += len(letters)
-                    del waiting[letter.row_id]
-            if not waiting:
-                self._sent.pop(id(each.batch), None)
-
-    async def _close(self, intents: Sequence[Intent], value: Tracking) -> None:
-        """Close the rows of documents, in as few transactions as may be, and forget the intents."""
-        if self._dry or not intents:
-            return
-        try:
-            closed = await self._store.close_held(self.key, [intent.rows for intent in intents], value)
-        except SourceFileError as error:
-            self.fail(error)
-            raise
-        await self._store.fulfil(intents, keep=not closed)
-        if not closed:
-            self._kept += [run for intent in intents for run in intent.runs]
-
-    async def _bury(self, letters: Sequence[DeadLetter]) -> None:
-        if not self._dry:
-            for start in range(0, len(letters), _LETTERS_AT_ONCE):
-                await self._store.bury(letters[start : start + _LETTERS_AT_ONCE])
-
-    def _intents(self) -> Iterator[Intent]:
-        """Documents whose rows are not closed yet."""
-        yield from self._outgoing
-        yield from self._set_aside
-        for sent in self._sent.values():
-            yield from sent.values()
+        ahead: dict[SensorKey, float] = {}
+        for sums in windows:
+            known = self._newest if sums.newest <= ceiling else ahead
+            known[sums.sensor] = max(sums.newest, known.get(sums.sensor, sums.newest))
+        # not the latest ever seen: after one time out of all reason each window would be past at once
+        self._ahead |= ahead
 
     def _runs(self) -> Iterator[Run]:
-        """All rows that must not be counted again."""
-        yield from self._kept
-        for intent in self._intents():
-            yield from intent.runs
+        yield from super()._runs()
         for sums in (*self._windows.values(), *self._committing):
             yield from sums.runs
 
-    def position(self) -> Mapping[tuple[str, str], int]:
-        lowest = [sums.first for sums in (*self._windows.values(), *self._committing)]
-        lowest += [min(run.first for run in intent.runs) for intent in self._intents() if intent.runs]
-        through = min([self._position, *(first - 1 for first in lowest)])
-        self._kept = [run for run in self._kept if run.last > through]
-        return {(self.key, sink): through for sink in self._sinks}
+    def _lowest(self) -> Iterator[int]:
+        yield from super()._lowest()
+        yield from (sums.first for sums in (*self._windows.values(), *self._committing))
 
     def status(self) -> FeedStatus:
         """How the file stands; what waits for its window is in the backlog."""
         known = super().status()
         windows = (*self._windows.values(), *self._committing)
-        intents = [intent for intent in self._intents() if intent.runs]
         held = sum(sums.count for sums in windows)
         held += sum(each.settled.readings for each in self._waiting if each.settled is not None)
-        times = [sums.oldest for sums in windows] + [intent.oldest for intent in intents]
+        times = [sums.oldest for sums in windows]
         if known.oldest_open is not None:
             times.append(known.oldest_open)
-        return replace(
-            known,
-            backlog=known.backlog + held + sum(intent.readings for intent in intents),
-            oldest_open=min(times, default=None),
-            held=held,
-        )
+        return replace(known, backlog=known.backlog + held, oldest_open=min(times, default=None), held=held)

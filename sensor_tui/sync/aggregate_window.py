@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from sensor_tui.model.reading import Batch
 from sensor_tui.model.source import Run, SensorKey
+from sensor_tui.sync.aggregate_plan import INFINITY
 
 
 class _Nothing(Enum):
@@ -64,6 +65,12 @@ class WindowSums:
     runs: list[Run] = field(default_factory=list)
     spans: list[tuple[int, int]] = field(default_factory=list)
     """Positions in the batch being digested; empty afterwards."""
+    newest: float = -INFINITY
+    """Latest event time."""
+    complete: bool = True
+    """Nothing more was to be expected when it was closed."""
+    final: bool = True
+    """Whatever comes for the window after it was closed is late."""
     late: bool = False
     """The window was closed before these readings came."""
     touched: float = 0.0
@@ -97,6 +104,7 @@ class WindowSums:
         self.count += other.count
         self.anomalies += other.anomalies
         self.oldest = min(self.oldest, other.oldest)
+        self.newest = max(self.newest, other.newest)
         self.first = min(self.first, other.first)
         for name, measure in other.measures.items():
             known = self.measures.get(name)

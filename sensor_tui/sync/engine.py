@@ -160,6 +160,7 @@ class Engine:
         return Progress(
             state=state,
             reason=reason,
+            covered=self.meter.covered,
             totals=replace(self.meter.totals(), rejected=self.meter.rejected + self._beside.rejected),
             in_flight=self._flow.rows,
             docs_per_second=docs,
@@ -173,6 +174,15 @@ class Engine:
             ),
         )
 
+    def lacking(self) -> Sequence[str]:
+        """A line for each sink that has not taken all it was given, with the reason where one is known."""
+        return [
+            f"the {runner.sink.name} sink has not taken {runner.owing:,} of the documents it was given"
+            + (f": {runner.trouble}" if runner.trouble else "")
+            for runner in self._runners
+            if runner.owing
+        ]
+
     def _state(self) -> tuple[EngineState, str]:
         simple = None
         if self._stopped:
@@ -182,31 +192,37 @@ class Engine:
         if simple is not None:
             return simple, ""
         troubled = [runner for runner in self._runners if runner.trouble]
-        if troubled:
+        several = len(self._runners) > 1
+        said = [f"{each.sink.name}: {each.trouble}" if several else each.trouble for each in troubled]
+        if any(each.away for each in troubled):
             refused = any(
                 each.failure is not None and not isinstance(each.failure, SinkUnreachable)
                 for each in troubled
             )
-            several = len(self._runners) > 1
-            said = [f"{each.sink.name}: {each.trouble}" if several else each.trouble for each in troubled]
             return EngineState.REFUSED if refused else EngineState.UNREACHABLE, "; ".join(said)
+        # some documents are held up, the others flow: that is said, and is no outage
+        reason = "; ".join(filter(None, [self._flow.problem, *said]))
         if not self._gate.is_set():
-            return EngineState.PAUSED, self._flow.problem
+            return EngineState.PAUSED, reason
         if not self._started:
             return EngineState.STARTING, ""
-        return (
-            EngineState.RUNNING if self._drives or self._flow.rows else EngineState.IDLE
-        ), self._flow.problem
+        return (EngineState.RUNNING if self._drives or self._flow.rows else EngineState.IDLE), reason
 
     async def _open_sinks(self, *, continuous: bool) -> None:
+        """Open every sink; the first that cannot be used ends a single run, once all have been asked."""
+        failed: SinkError | None = None
         for runner in self._runners:
             try:
                 self.notices += await runner.open()
             except SinkError as error:
-                if not continuous:
-                    raise
+                if not continuous and failed is None:
+                    failed = error
+                    continue
                 log.error("%s", error)  # noqa: TRY400 - one clear line, not a traceback
-                runner.keep_opening()
+                if continuous:
+                    runner.keep_opening()
+        if failed is not None:
+            raise failed
 
     async def _run_once(self) -> None:
         self._flow.patient = False
@@ -253,16 +269,18 @@ class Engine:
                     task.cancel()
 
     def _fail_if_hopeless(self) -> None:
+        now, patience = self._clock.monotonic(), self.options.patience
+        # while another sink takes readings, there is something to wait for
+        moved_at = max((runner.hindrance.moved_at for runner in self._runners), default=now)
         for runner in self._runners:
             if runner.failure is not None:
                 raise runner.failure
             since = runner.unreachable_since
-            if since is not None and self._clock.monotonic() - since > self.options.patience:
-                raise SinkUnreachable(
-                    f"the {runner.sink.name} sink has not answered for {self.options.patience:.0f} s:"
-                    f" {runner.unreachable_reason}",
-                    fix="What was not sent stays open in the files; run it again",
-                )
+            if since is not None and now - since > patience:
+                raise _hopeless(runner, f"answered for {patience:.0f} s: {runner.unreachable_reason}")
+            stuck = runner.hindrance.since
+            if stuck is not None and now - max(stuck, moved_at) > patience:
+                raise _hopeless(runner, f"taken anything for {patience:.0f} s: {runner.hindrance.reason}")
 
     def _start(self, feed: Feed) -> None:
         if feed.key not in self._drives:
@@ -329,3 +347,10 @@ class Engine:
         await self._source.close()
         self.meter.sample()
         self._stopped = True
+
+
+def _hopeless(runner: SinkRunner, why: str) -> SinkUnreachable:
+    return SinkUnreachable(
+        f"the {runner.sink.name} sink has not {why}",
+        fix="What was not sent stays open in the files; run it again",
+    )

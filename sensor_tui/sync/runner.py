@@ -5,9 +5,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from orjson import loads
+
 from sensor_tui.errors import SinkError, SinkRefused
 from sensor_tui.model.clock import Clock
 from sensor_tui.model.source import DeadLetter
+from sensor_tui.sync.aggregate import Prepared
 from sensor_tui.sync.contract import (
     Answer,
     Judgement,
@@ -21,7 +24,7 @@ from sensor_tui.sync.dispatch import Dispatcher
 from sensor_tui.sync.encode import Encoded
 from sensor_tui.sync.lane import Lane, select, split
 from sensor_tui.sync.pacing import Budget, full_jitter
-from sensor_tui.sync.progress import Meter
+from sensor_tui.sync.progress import Hindrance, Meter
 from sensor_tui.sync.window import Window
 
 log = logging.getLogger(__name__)
@@ -56,6 +59,9 @@ class SinkRunner:
         """Why nothing is being sent; None while the sink takes readings."""
         self.unreachable_since: float | None = None
         self.unreachable_reason = ""
+        self.hindrance = Hindrance(clock)
+        self.owing = 0
+        """Documents that were given to it, and that it has neither taken nor rejected."""
         self.dispatcher = Dispatcher(sink.name, sink.limits, clock=clock, budget=budget, send=self._attempt)
         self._budget = budget
         self._clock = clock
@@ -68,10 +74,15 @@ class SinkRunner:
 
     @property
     def trouble(self) -> str:
-        """Why it takes nothing now; empty while it does."""
+        """Why it takes nothing now, or not all of it; empty while it does."""
         if self.failure is not None:
             return str(self.failure)
-        return "" if self.unreachable_since is None else self.unreachable_reason
+        return self.hindrance.trouble if self.unreachable_since is None else self.unreachable_reason
+
+    @property
+    def away(self) -> bool:
+        """Whether it takes nothing at all now."""
+        return self.failure is not None or self.unreachable_since is not None
 
     async def open(self) -> Sequence[str]:
         """Open the sink once; lines worth telling.
@@ -89,7 +100,7 @@ class SinkRunner:
         self.ready.set()
         early, self._early = self._early, []
         for window, encoded in early:
-            self.dispatch(window, encoded)
+            self._route(window, encoded)
         self.dispatcher.open = True
         self.dispatcher.pump_all()
         return notices
@@ -106,9 +117,13 @@ class SinkRunner:
 
     def dispatch(self, window: Window, encoded: Encoded) -> None:
         """Queue a window's documents on their lanes; before the sink was opened, keep them until then."""
-        if not self.ready.is_set():
+        self.owing += len(encoded.bodies) - encoded.bodies.count(None)
+        if self.ready.is_set():
+            self._route(window, encoded)
+        else:
             self._early.append((window, encoded))
-            return
+
+    def _route(self, window: Window, encoded: Encoded) -> None:
         bodies = encoded.bodies
         if encoded.one_key:
             self._enqueue(window, encoded.keys[0], range(len(bodies)), bodies)  # type: ignore[arg-type]
@@ -232,19 +247,21 @@ class SinkRunner:
         self._meter.retried += count
         now = self._clock.monotonic()
         if judgement.verdict is Verdict.THROTTLED:
+            self.hindrance.throttled(judgement.delay)
             self._meter.throttled += count
             lane.throttled += count
             lane.congestion.throttled(sent_at, now)
             lane.blocked_until = max(lane.blocked_until, now + judgement.delay)
             self.dispatcher.put_back(lane, parcels)
-        elif judgement.verdict is Verdict.MOVED:
+            return
+        if self.hindrance.again((parcel.owner for parcel in parcels), judgement.reason):
+            log.info("%s lane %s: %s; trying again", self.sink.name, lane.name, judgement.reason)
+        if judgement.verdict is Verdict.MOVED:
             self.dispatcher.spawn(self._reroute(lane, parcels))
         elif not counted:
-            log.info("%s lane %s: %s; trying again", self.sink.name, lane.name, judgement.reason)
             lane.fail(sent_at, now, judgement.delay)
             self.dispatcher.put_back(lane, parcels)
         else:
-            log.info("%s lane %s: %s; trying again", self.sink.name, lane.name, judgement.reason)
             delay = max(judgement.delay, full_jitter(max(parcel.attempts for parcel in parcels)))
             self.dispatcher.spawn(self._put_back_later(parcels, delay))
 
@@ -282,6 +299,9 @@ class SinkRunner:
             await self._attempt(lane, half, expected, limited=False)
 
     def _accept(self, window: Window, indexes: Sequence[int]) -> None:
+        self.owing -= len(indexes)
+        self._meter.covered += _readings(window, indexes)
+        self.hindrance.moved(window)
         window.accept(self.sink.name, indexes)
         if window.remaining == 0:
             self._on_done(window)
@@ -289,7 +309,9 @@ class SinkRunner:
     def _reject(self, parcel: Parcel, position: int, code: int, reason: str) -> None:
         window: Window = parcel.owner
         index = parcel.indexes[position]
+        self.owing -= 1
         self._meter.rejected += 1
+        self.hindrance.moved(window)
         letter = self._letter(window, index, self.sink.name, code, reason, parcel.bodies[position])
         window.reject(self.sink.name, index, letter)
         if window.remaining == 0:
@@ -334,6 +356,14 @@ class SinkRunner:
                     log.info("%s", line)
                 log.info("the %s sink takes readings again", self.sink.name)
                 return
+
+
+def _readings(window: Window, indexes: Sequence[int]) -> int:
+    """How many readings these documents are made of."""
+    batch = window.batch
+    if not isinstance(batch, Prepared):
+        return len(indexes)
+    return sum(loads(batch.documents[index])["count"] for index in indexes)
 
 
 def _halves(parcels: list[Parcel], count: int, overhead: int) -> tuple[list[Parcel], list[Parcel]]:

@@ -88,6 +88,8 @@ class Rig:
         self.stages: Sequence[Any] = ()
         self.outlets: list[Any] = [self.sink]
         self.dry = False
+        self.aggregates = True
+        """Whether the configuration of the next run has the aggregation."""
         self.hook = lambda store: None
         self.statuses: list[Any] = []
 
@@ -99,12 +101,14 @@ class Rig:
         self.clock.wall = seconds
 
     def build(self, **options: Any) -> tuple[SqliteStore, SqliteSource, Engine]:
-        aggregation = Aggregation(
-            seconds=self.seconds, lateness=self.lateness, quiet=self.quiet, after=self.after
-        )
+        aggregation = None
+        if self.aggregates:
+            aggregation = Aggregation(
+                seconds=self.seconds, lateness=self.lateness, quiet=self.quiet, after=self.after
+            )
         store = SqliteStore(self.root, clock=self.clock, lock=not self.dry, read_only=self.dry)
         names = [each.sink.name if isinstance(each, Outlet) else each.name for each in self.outlets]
-        make = partial(HoldingFeed, aggregation=aggregation, clock=self.clock)
+        make = aggregation and partial(HoldingFeed, aggregation=aggregation, clock=self.clock)
         source = SqliteSource(store, names, dry=self.dry, make_feed=make)
         engine = Engine(
             source,

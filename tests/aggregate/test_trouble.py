@@ -7,6 +7,7 @@ import pytest
 from sensor_tui.errors import SourceFileError, StorageError
 from sensor_tui.storage.store import SqliteStore
 from sensor_tui.sync.contract import Judgement, Verdict
+from tests.aggregate.conftest import START
 
 
 def refuse_parts(which):
@@ -211,10 +212,11 @@ async def test_windows_are_bounded_whatever_the_times(rig, monkeypatch):
     sensor = rig.sensor()
     sensor.write(*[30.0 * number for number in range(100)])
     rig.at(100_000.0)
-    most = []
-    rig.hook = lambda store: before(store, "intend", lambda: most.append(len(rig.sink.documents)))
     await rig.once(rows_per_read=2)
-    assert most == [0]
+    assert {each["part"] for each in rig.documents()} == {1}
+    assert [each["complete"] for each in rig.documents()] == sorted(
+        each["complete"] for each in rig.documents()
+    )
     assert sum(each["count"] for each in rig.documents()) == 100
     assert sensor.open() == []
 
@@ -301,8 +303,79 @@ async def test_a_time_from_the_future_makes_nobody_late(rig):
     sensor.write(1.0, 9_999_999.0, 2.0, 3.0)
     rig.at(100.0)
     await rig.once()
-    assert [(each["count"], each["part"]) for each in rig.documents()] == [(3, 1)]
-    assert sensor.open() == [2]
+    assert [(each["count"], each["complete"]) for each in rig.documents()] == [(3, True), (1, False)]
+    sensor.write(4.0, 9_999_998.0)
+    await rig.once()
+    found = [(each["count"], each["part"], each["complete"], each.get("late")) for each in rig.documents()]
+    assert found == [
+        (3, 1, True, None), (1, 2, True, True), (1, 1, False, None), (1, 2, False, None),
+    ]  # fmt: skip
+    assert sensor.open() == []
+
+
+async def test_windows_far_ahead_end_one_another(rig, monkeypatch):
+    """A clock ten years ahead, then right: everything is sent, and what is right is not late."""
+    monkeypatch.setattr("sensor_tui.sync.aggregate_feed._MOST_WINDOWS", 50)
+    rig.seconds = rig.lateness = 1.0
+    sensor = rig.sensor()
+    sensor.write(*[3e8 + number for number in range(200)], *range(40))
+    rig.at(1000.0)
+    await rig.once(rows_per_read=20)
+    assert sum(each["count"] for each in rig.documents()) == 240
+    assert sensor.open() == []
+    assert rig.statuses[0].backlog == 0
+    right = [each for each in rig.documents() if each["windowStart"] < "2030"]
+    assert [(each["count"], each["part"], each["complete"], each.get("late")) for each in right] == [
+        (1, 1, True, None)
+    ] * 40
+
+
+async def test_windows_ahead_end_by_silence_while_the_service_runs(rig):
+    rig.quiet = 8.0
+    sensor = rig.sensor()
+    sensor.write(*range(10), *[20_000.0 + number for number in range(5)])
+    rig.at(15.0)
+    store, source, engine = rig.build(interval=0.1)
+    await store.open()
+    run = asyncio.ensure_future(engine.run(continuous=True))
+    await until(lambda: source.status() and source.status()[0].held == 15)
+    assert not rig.sink.documents
+    await until(lambda: rig.sink.documents)
+    sensor.write(10)
+    await until(lambda: source.status()[0].held == 11)
+    rig.at(100.0)
+    await until(lambda: not sensor.open())
+    engine.drain()
+    await run
+    await store.close()
+    found = [(each["count"], each["part"], each["complete"], each.get("late")) for each in rig.documents()]
+    assert found == [
+        (11, 1, True, None), (5, 1, False, None),
+    ]  # fmt: skip
+
+
+async def test_what_is_closed_for_room_is_not_complete_and_what_follows_is_not_late(rig, monkeypatch):
+    """Sensors that take turns in a file: each row is a row range of its own."""
+    monkeypatch.setattr("sensor_tui.sync.aggregate_feed._MOST_RUNS", 40)
+    rig.seconds = 3600.0
+    sensor = rig.sensor()
+    start = -(START % 3600.0)
+    for number in range(100):
+        sensor.write(start + number)
+        sensor.write(start + number, sensor="S2")
+    rig.at(10_000.0)
+    await rig.once(rows_per_read=10, max_in_flight=20)
+    for name in ("S1", "S2"):
+        parts = [each for each in rig.documents() if each["sensorId"] == name]
+        assert [each["part"] for each in parts] == list(range(1, len(parts) + 1))
+        assert not any(each["complete"] for each in parts[:-1])
+        assert not any("late" in each for each in parts)
+        assert sum(each["count"] for each in parts) == 100
+    assert len(rig.documents()) > 2
+    assert sensor.open() == []
+    sensor.write(start + 0.5)
+    await rig.once()
+    assert [(each["count"], each["late"]) for each in rig.documents() if "late" in each] == [(1, True)]
 
 
 async def test_parts_of_windows_long_past_go_on_counting(rig):

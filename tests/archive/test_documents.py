@@ -16,13 +16,15 @@ def test_documents_go_to_their_sensor_in_their_city():
         document(3, sensor="X"),
         document(4, city=...),
         document(5),
+        document(6, sensor="X", processingStage="Aggregated"),
     ]
     groups, unfit = read(bodies)
     assert {target: [entry.position for entry in entries] for target, entries in groups.items()} == {
-        ("London", "LON_123456"): [0, 4],
-        ("Paris", "LON_123456"): [1],
-        ("London", "X"): [2],
-        ("", "LON_123456"): [3],
+        ("London", "LON_123456", False): [0, 4],
+        ("Paris", "LON_123456", False): [1],
+        ("London", "X", False): [2],
+        ("", "LON_123456", False): [3],
+        ("London", "X", True): [5],
     }
     assert unfit == {}
 
@@ -80,5 +82,5 @@ def test_a_time_outside_the_years_is_unfit():
 def test_a_document_keeps_its_bytes():
     bodies = documents(0, 3)
     groups, _ = read(bodies)
-    assert [entry.body for entry in groups["London", "LON_123456"]] == bodies
-    assert [orjson.dumps(entry.fields) for entry in groups["London", "LON_123456"]] == bodies
+    assert [entry.body for entry in groups["London", "LON_123456", False]] == bodies
+    assert [orjson.dumps(entry.fields) for entry in groups["London", "LON_123456", False]] == bodies

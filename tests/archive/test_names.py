@@ -20,7 +20,8 @@ HOSTILE = [
     "", ".", "..", "../etc", "/etc/passwd", ".hidden", "_hidden", "-rf", "a/b", "a\\b", "a\0b", "a\nb",
     "a\rb",
     "a b ", "a.", "*", "[ab]", "a?", "{a,b}", "city=London", "100%", "~root", "London~1234", "x" * 300,
-    "\u202egnp.exe", "\x1b[31m", "LON.parquet", "LON.CSV", unicodedata.normalize("NFD", "São Paulo"), "con:",
+    "\u202egnp.exe", "\x1b[31m", "LON.parquet", "LON.CSV", "LON.aggregated",
+    "LON.Readings", unicodedata.normalize("NFD", "São Paulo"), "con:",
     '"', "<script>", "\ud800", "\u200b",
 ]  # fmt: skip
 

@@ -48,8 +48,11 @@ async def test_it_stops_after_what_is_under_way():
     assert seen[-1].state == "stopping"
     again = Simulation(documents=0)
     again.sink.there = run.sink.there
-    await again.finish()
+    said = []
+    await again.finish(tell=said.append)
     assert again.left == 0
+    assert said[-1].state == "done"
+    assert "stopping" not in {each.state for each in said}
     assert again.run.deleted == 20_000 - run.run.deleted
 
 

@@ -23,6 +23,7 @@ from sensor_tui.cli import completion_names
 from sensor_tui.cli.completion import SHELLS
 from sensor_tui.cli.completion_words import SHELLS as WORDS
 from sensor_tui.cli.completion_words import script
+from sensor_tui.cli.diagnostics import CHECKS
 from sensor_tui.cli.lazy import COMPLETE
 from sensor_tui.cli.main import COMMANDS, PROGRAM, root
 
@@ -411,3 +412,18 @@ def test_fish_as_it_completes() -> None:
     assert ask("sensor-tui moni") == ["monitor\tWatch the fleet in lines, without the full screen."]
     assert ask("sensor-tui monitor --city N") == ["New York"]
     assert ask("sensor-tui monitor --city=L") == ["--city=London"]
+
+
+def test_checks_are_completed_also_after_a_comma(items: Callable[..., list[str]]) -> None:
+    assert items("diagnostics", "--only", "d") == ["docker", "data", "deadletters", "disk", "dns", "database"]
+    assert items("diagnostics", "--only", "docker,im") == ["docker,images"]
+    assert items("diagnostics", "--only=dns,dat") == ["--only=dns,data", "--only=dns,database"]
+    assert items("diagnostics", "--only", "disk,dns,di") == []
+    assert items("diagnostics", "--only", "") == list(CHECKS)
+
+
+def test_completing_leaves_the_options_for_help_as_they_are(
+    items: Callable[..., list[str]], run: Run
+) -> None:
+    assert items("deadletters", "--h") == ["--help"]
+    assert run("deadletters", "-h").code == 0

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from sensor_tui.cli.diagnostics import CHECKS
+
 Run = Callable[..., Any]
 
 
@@ -44,6 +46,12 @@ def test_text_names_evidence_and_remedy(run: Run, readings: Any) -> None:
     assert "-> Set cosmos.endpoint" in lines[lines.index(failed) + 1]
     assert any(line.startswith("-- container") and "'endpoint' failed" in line for line in lines)
     assert lines[-1].endswith("1 failed")
+
+
+def test_names_to_complete_with_are_those_of_the_checks() -> None:
+    from sensor_tui.service.diagnostics import list_checks
+
+    assert [info.name for info in list_checks()] == list(CHECKS)
 
 
 def test_only_some(run: Run, readings: Any) -> None:

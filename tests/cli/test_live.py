@@ -42,11 +42,19 @@ def test_a_moment_in_one_line() -> None:
 
 def test_a_moment_of_a_run_cleans_what_others_wrote() -> None:
     progress = Progress(
-        EngineState.REFUSED, "no\x1b[2J", Totals(accepted=3, rejected=1), 0, 1.0, 5.33, 0.0, 3.0
+        EngineState.REFUSED, "no\x1b[2J", Totals(accepted=3, rejected=1), 0, 1.0, 5.33, 0.0, 3.0, 3
     )
     moment = Moment.of_run(progress, 4)
     assert (moment.accepted, moment.rejected, moment.backlog) == (3, 1, 4)
     assert moment.reason == "no\ufffd[2J"
+
+
+def test_aggregated_documents_are_counted_as_the_readings_they_are_made_of() -> None:
+    progress = Progress(EngineState.RUNNING, "", Totals(read=900, accepted=30), 0, 10.0, 53.3, 0.0, 3.0, 900)
+    moment = Moment.of_run(progress, 6000)
+    assert (moment.accepted, moment.documents) == (900, 30)
+    # 10 documents a second are 300 readings a second
+    assert moment.line == "running  900 sent as 30 documents  backlog 6,000  10 docs/s  53 RU/s  20 s left"
 
 
 def test_a_status_line_is_drawn_once_a_second_and_only_when_it_changed(

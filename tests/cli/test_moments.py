@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from sensor_tui.cli.moments import moment
+from sensor_tui.cli.moments import moment, span
 from sensor_tui.errors import UsageError
 from sensor_tui.model.clock import SystemClock
 
@@ -32,3 +32,13 @@ def test_moments() -> None:
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=r"--until .*is not a time"):
         moment("--until", text)
+
+
+def test_a_stretch_has_its_beginning_first() -> None:
+    assert span(None, None) == (None, None)
+    assert span("2025-08-01T00:00:00Z", "2025-08-01T00:00:00Z") == (1_754_006_400.0, 1_754_006_400.0)
+    assert span("2025-08-01T00:00:00Z", None) == (1_754_006_400.0, None)
+    with pytest.raises(UsageError, match="--since 2h is later than --until 7d"):
+        span("2h", "7d")
+    with pytest.raises(UsageError, match="--until soon is not a time"):
+        span("2h", "soon")

@@ -1,5 +1,6 @@
 """`sensor-tui monitor`: what it shows, and how it follows a service that comes and goes."""
 
+import asyncio
 import fcntl
 import json
 import os
@@ -8,12 +9,13 @@ import signal
 import socket
 import struct
 import termios
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
+import httpx
 import pytest
 from rich.cells import cell_len
 
@@ -22,6 +24,9 @@ from sensor_tui.cli.monitor_facts import Choice, Facts, Link, Seen, Source, fact
 from sensor_tui.cli.monitor_screen import Screen
 from sensor_tui.cli.monitor_text import Line, block, cut, screen
 from sensor_tui.cli.monitor_units import process_units
+from sensor_tui.cli.monitor_watch import Watch
+from sensor_tui.config import Settings
+from sensor_tui.errors import ServiceError
 from sensor_tui.fleet import labels
 from sensor_tui.fleet.process_spec import save_spec
 from sensor_tui.fleet.process_state import Record
@@ -30,7 +35,10 @@ from sensor_tui.fleet.project import Project, remember
 from sensor_tui.model.overview import PeerLink
 from sensor_tui.model.progress import EngineState
 from sensor_tui.model.unit import Health, HostState, Role, Unit, UnitSpec, UnitState, unit_id
+from sensor_tui.service.client import Update
+from sensor_tui.service.request import SyncRequest
 from sensor_tui.service.wire import EngineReport, PeerReport, SensorReport, StatusReport, TotalsReport
+from tests.support.clock import JumpingClock
 from tests.support.components import require_component
 from tests.support.docker import busybox_image, engine_client
 
@@ -166,6 +174,38 @@ def test_what_is_not_meant_is_left_out_and_not_counted() -> None:
         assert found.summary.docs_per_second == 42.0
 
 
+@pytest.mark.parametrize(
+    ("cities", "sensors", "said"),
+    [
+        (["nosuch"], [], "Nothing fits --city nosuch; there are London, Manila."),
+        (
+            ["Nosuch"],
+            ["LON_000001"],
+            "Nothing fits --city Nosuch --sensor LON_000001; there are London, Manila.",
+        ),
+        ([], ["X"], "Nothing fits --sensor X; there are LON_000001, LON_000002, MAN_000001."),
+        (
+            ["London"],
+            ["MAN_000001"],
+            "Nothing fits --city London --sensor MAN_000001; there are London, Manila.",
+        ),
+        (["london"], ["LON_000001"], ""),
+        ([], [], ""),
+    ],
+)
+def test_a_choice_that_nothing_fits_is_said(cities: list[str], sensors: list[str], said: str) -> None:
+    assert facts(choice=Choice.of(cities, sensors)).note == said
+
+
+def test_what_fits_is_named_as_far_as_there_is_room() -> None:
+    many = facts_of(seen(Link.LOST, large(8, 1)), Choice.of(["x"], []), elapsed=0.0, now=AT)
+    assert many.note.startswith("why Nothing fits --city x; there are Città 00 東京都, ")
+    assert many.note.endswith(" and 3 more.")
+    bare = REPORT.model_copy(update={"sensors": (), "units": ()})
+    none = facts_of(seen(report=bare), Choice.of(["x"], []), elapsed=0.0, now=AT)
+    assert none.note == "Nothing fits --city x; there is nothing yet."
+
+
 def test_ages_go_on_while_it_answers_and_stand_still_where_it_does_not() -> None:
     live, lost = facts(elapsed=9.0), facts(Link.LOST, elapsed=9.0)
     assert (live.summary.lag_seconds, live.sensors[0].lag_seconds, live.age_seconds) == (14.0, 14.0, 0.0)
@@ -294,6 +334,66 @@ def test_without_a_service_files_and_units_are_looked_at_and_it_says_so(run: Run
     assert "\x1b" not in done.out
 
 
+def test_nothing_that_fits_and_no_files_are_said(run: Run, readings: Any) -> None:
+    Path("data").mkdir()
+    done = run("monitor", "--once")
+    assert done.code == 0
+    assert f"No sensor database was found in {Path('data').absolute()}" in " ".join(done.out.split())
+    assert run("monitor", "--once", "--json").json["note"].startswith("No sensor database was found in ")
+    readings(3)
+    for option in ([], ["--json"]):
+        done = run("monitor", "--once", "--city", "nosuch", *option)
+        assert (done.code, done.out) == (2, "")
+        assert "Nothing fits --city nosuch; there are London" in done.err
+
+
+class Dying:
+    """A service that tells how it stands, and then breaks off in one way or the other."""
+
+    def __init__(self, broken: ServiceError | Update) -> None:
+        self.broken = broken
+        self.asked = 0
+        self.again = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+    async def events(self) -> AsyncGenerator[Update, None]:
+        self.asked += 1
+        if self.asked == 1:
+            yield Update("snapshot", REPORT)
+        else:
+            self.again.set()
+        if isinstance(self.broken, ServiceError):
+            raise self.broken
+        yield self.broken
+
+
+@pytest.mark.parametrize("raised", [True, False])
+async def test_words_of_the_http_library_are_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: bool
+) -> None:
+    words = "[Errno 111] Connection refused"
+    broken: Any = Update("lost", REPORT, problem=words, why="nothing listens there")
+    if raised:
+        broken = ServiceError(f"The service does not answer: {words}", fix="")
+        broken.__cause__ = httpx.ConnectError(words)
+    dying = Dying(broken)
+    monkeypatch.setattr("sensor_tui.service.attach.attach", lambda *_: dying)
+    told: list[str] = []
+    watch = Watch(Settings(), SyncRequest(tmp_path), JumpingClock(), interval=1.0, tell=told.append)
+    running = asyncio.ensure_future(watch.run())
+    await dying.again.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert told == [
+        "The service does not answer: nothing listens there; what was known last is shown for now."
+    ]
+
+
 def test_a_folder_that_is_not_there_is_wrong_usage(run: Run) -> None:
     assert run("monitor", "--once").code == 2
     assert run("monitor", "--interval", "0").code == 2
@@ -420,7 +520,8 @@ def test_containers_are_seen_without_a_service(run: Run, readings: Any, containe
     ] == [(name, "docker", "running", "Rome", "ROM_000001")]
     assert found["summary"]["states"] == {"running": 1}
     assert [(city["city"], city["units"], city["running"]) for city in found["cities"]] == [("Rome", 1, 1)]
-    assert run("monitor", "--once", "--json", "--city", "London").json["units"] == []
+    done = run("monitor", "--once", "--json", "--city", "London")
+    assert (done.code, "Nothing fits --city London; there are Rome" in done.err) == (2, True)
 
 
 def test_an_engine_that_does_not_answer_is_said(

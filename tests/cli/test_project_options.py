@@ -6,6 +6,7 @@ from typing import Any
 import click
 import pytest
 
+from sensor_tui.cli import unit_actions
 from sensor_tui.cli.cleanup import cleanup
 from sensor_tui.cli.project_options import PROJECT_ALONE, ROLLING, UNITS_ALONE
 from sensor_tui.cli.unit_actions import reset, start, stop
@@ -48,6 +49,7 @@ def test_sets_of_options_name_those_there_are() -> None:
         (["start", "one", "--max-cities", "2"], "--max-cities is about the whole project"),
         (["start", "--all", "--no-rebuild"], "--no-rebuild is about the whole project"),
         (["stop", "one", "--project-name", "p"], "--project-name is about the whole project"),
+        (["start", "one", "--diagnostics"], "--diagnostics is about the whole project"),
         (["start", "--batch", "2"], "--batch is about units"),
         (["start", "--stop-when-late", "5"], "--stop-when-late is about units"),
         (["stop", "--city", "London"], "--city is about units"),
@@ -66,6 +68,15 @@ def test_wrong_usage_is_one_line(run: Run, arguments: list[str], told: str) -> N
     assert result.code == 2
     assert told in result.err
     assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["start", "reset"])
+def test_units_are_never_diagnosed_and_it_may_be_said(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(unit_actions, "_act", lambda *_: 42)
+
+    assert run(command, "one", "--no-diagnostics").code == 42
 
 
 def test_an_action_that_halted_says_why() -> None:

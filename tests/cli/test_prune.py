@@ -109,6 +109,13 @@ def test_on_a_terminal_it_asks(terminal: Any, old: Path) -> None:
     assert ids(old) == KEPT
 
 
+def test_what_is_about_a_number_is_asked_so(terminal: Any, old: Path) -> None:
+    asked = terminal("prune", "--max-size", "0.0001")
+    asked.until("Remove about 38 acknowledged rows from 1 file?")
+    asked.type("n\n")
+    assert asked.end()[0] == 1
+
+
 def test_sensor_and_city_choose_the_files(run: Run, readings: Any) -> None:
     paths = [readings(10, city="London"), readings(10, city="Paris"), readings(10, city="Paris", number=2)]
     for path in paths:

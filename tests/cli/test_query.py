@@ -140,6 +140,11 @@ def test_cosmos_without_an_endpoint_is_said_so(run: Run) -> None:
         ("--output", "nowhere/x.csv"),
         ("--output", "/dev/null", "--force"),
         ("--sensor", "nobody"),
+        ("--sql", ""),
+        ("--query", " "),
+        ("--city", ""),
+        ("--cosmos", "--compare", "5"),
+        ("--since", "2h", "--until", "7d"),
     ],
 )
 def test_what_makes_no_sense_is_refused(run: Run, readings: Any, options: tuple[str, ...]) -> None:
@@ -319,3 +324,50 @@ def test_an_analysis_without_files_counts_what_there_is(
     assert (done.code, done.json["documents"], done.json["completeness"]) == (0, 4, None)
     assert "no files to compare with" in done.err
     assert "--cosmos asks Cosmos DB instead" in run("query", "--count").err
+
+
+def test_what_is_empty_or_exchanged_is_named(run: Run, readings: Any) -> None:
+    readings(1)
+    for options, words in (
+        (("--sql", ""), "--sql is empty"),
+        (("--query", ""), "--query is empty"),
+        (("--cosmos", "--compare", 5), "--compare goes with --analyze"),
+        (("--since", "2h", "--until", "7d"), "--since 2h is later than --until 7d"),
+    ):
+        assert words in run("query", *options).err
+    done = run("query", "--limit", 0, "--json")
+    assert (done.code, len(done.json["rows"])) == (0, 1)
+
+
+def test_one_row_is_told_as_one(run: Run, readings: Any) -> None:
+    readings(3)
+    assert "the first 1 row is shown" in run("query", "--limit", 1).err
+    assert "the first 2 rows are shown" in run("query", "--limit", 2).err
+
+
+def test_a_folder_without_databases_is_named(run: Run) -> None:
+    folder = Path("empty").absolute()
+    folder.mkdir()
+    done = run("query", "--data-dir", folder, "--all")
+    assert (done.code, f"No sensor database was found in {folder}" in done.err) == (2, True)
+    assert run("query", "--data-dir", folder, "--list").code == 0
+
+
+def test_a_city_written_otherwise_is_told(run: Run, readings: Any, endpoint: Any) -> None:
+    readings(3)
+    assert run("sync").code == 0
+    for options in (("--count",), ("--limit", 2), ("--format", "csv"), ("--analyze",)):
+        done = run("query", "--cosmos", "--city", "london", *options)
+        assert (done.code, "No city 'london'; there is 'London'." in done.err) == (0, True)
+    assert "No city" not in run("query", "--cosmos", "--city", "London", "--since", "9999-01-01").err
+    done = run("query", "--query", "SELECT c.city, COUNT(1) AS n FROM c GROUP BY c.city")
+    assert (done.code, "GROUP BY over several partitions" in done.err, "SDK" in done.err) == (2, True, False)
+
+
+def test_an_endpoint_that_does_not_answer_is_told_in_our_words(run: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("COSMOS_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("COSMOS_KEY", "a2V5a2V5a2V5a2V5")
+    done = run("query", "--cosmos", "--limit", "1")
+    assert done.code == 3
+    assert "connection refused" in done.err
+    assert "ssl" not in done.err

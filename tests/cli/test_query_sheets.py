@@ -81,6 +81,15 @@ def test_documents_have_the_usual_columns_from_the_beginning(
     assert [row[head.index("anomalyType")] for row in rows] == ["", "spike"]
 
 
+def test_columns_of_the_system_come_last_and_in_one_order(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    system = ["_rid", "_self", "_etag", "_attachments", "_ts"]
+    write("csv", [{"id": "x", "sensorId": "A"} | dict.fromkeys(reversed(system), 1)])
+    head, *_ = csv.reader(io.StringIO(capsys.readouterr().out))
+    assert head[-5:] == system
+
+
 def test_json_lines_keep_what_a_document_has(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     documents = [{"a": {"b": [1, None]}, "ü": "São \x1b[2J\x7f\ud800\u202e"}, 7, None]
     assert write("jsonl", documents, (["n", "n"], [[1, "x"]])) == []

@@ -2,16 +2,22 @@
 
 import json
 import signal
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sensor_tui.cli import sync as sync_command
+from sensor_tui.service.wire import SourceReport, SyncReport
+
 Run = Callable[..., Any]
 KEYS = {
     "read",
     "accepted",
+    "documents",
     "rejected",
     "retried",
     "throttled",
@@ -202,3 +208,82 @@ def test_settings_that_wait_for_their_processor_are_named(run: Any, tmp_path: Pa
     done = run("sync", "--dry-run", "--config", str(config), "--data-dir", str(tmp_path / "data"))
     told = "processing.anomaly.rules has no effect: Anomaly is not among processing.processors"
     assert told in done.err
+
+
+def past(path: Path) -> None:
+    """Readings of a second each, from long ago."""
+    with closing(sqlite3.connect(path)) as connection:
+        begin = "strftime('%s', '2025-08-01')"
+        at = f"strftime('%Y-%m-%dT%H:%M:%S+00:00', {begin} + id, 'unixepoch')"
+        connection.execute(f"UPDATE sensor_readings SET timestamp = {at}")
+        connection.commit()
+
+
+def test_aggregated_readings_are_counted_with_the_documents_they_became(
+    run: Run, endpoint: Any, readings: Any
+) -> None:
+    past(readings(299))
+    Path("sensor-tui.yaml").write_text(
+        "processing: {processors: [Aggregate], aggregation: {window: 30s}}\n", encoding="utf-8"
+    )
+    dry = run("sync", "--data-dir", "data", "--dry-run")
+    assert dry.out.startswith("299 readings would be sent as 10 documents in ")
+    done = run("sync", "--data-dir", "data")
+    assert (done.code, endpoint.count()) == (0, 10)
+    assert done.out.startswith("299 readings sent as 10 documents in ")
+    assert "left" not in done.out
+    past(readings(30))
+    report = run("sync", "--data-dir", "data", "--json").json
+    assert (report["read"], report["accepted"], report["backlog"]) == (30, 30, 0)
+    assert report["documents"] == endpoint.count() - 10
+
+
+def test_a_run_that_is_interrupted_names_the_sink_that_lacks_readings(
+    spawn: Any, run: Run, endpoint: Any, readings: Any
+) -> None:
+    readings(30)
+    options = ("--data-dir", "data", "--archive-path", "archive", "--archive-format", "JSON lines")
+    assert run("sync", *options).code == 0
+    (dataset,) = Path("archive").glob("*/*.jsonl")
+    for part in dataset.iterdir():
+        part.write_bytes(b"\x00no line of ours")
+    readings(20)
+    process = spawn("sync", *options, env={"SENSOR_TUI__SERVICE__DRAIN_TIMEOUT_SECONDS": "1"})
+    endpoint.wait_for_documents(50)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "20 readings left" in out
+    assert "the archive sink has not taken 20 of the documents it was given" in out
+
+
+def report_of(*held: int, **fields: Any) -> SyncReport:
+    counts = dict.fromkeys(("read", "accepted", "rejected", "retried", "throttled", "backlog"), 0)
+    sources = tuple(
+        SourceReport(source=f"{number}.db", sensor_id=None, city=None, backlog=count, held=count)
+        for number, count in enumerate(held)
+    )
+    rates = {"request_units": 0.0, "seconds": 1.0, "docs_per_second": 0.0}
+    return SyncReport(**{**counts, **rates, "sources": sources, **fields})
+
+
+@pytest.mark.parametrize(
+    ("report", "code"),
+    [
+        (report_of(backlog=600), 1),
+        (report_of(100, 500, backlog=600), 0),
+        (report_of(100, backlog=600), 1),
+        (report_of(backlog=600, dry_run=True), 0),
+    ],
+)
+def test_what_is_left_and_waits_for_no_window_exits_1(report: SyncReport, code: int) -> None:
+    assert report.exit_code == code
+
+
+def test_the_summary_tells_what_waits_from_what_is_left_and_names_the_sink() -> None:
+    report = report_of(100, backlog=600, lacking=("the archive sink has not taken 500: \x1b[2Jwhy",))
+    assert list(sync_command._lines(report)) == [
+        "0 of 0 readings sent in 1.0 s",
+        "600 readings left, 100 of them waiting for their window",
+        "the archive sink has not taken 500: \ufffd[2Jwhy",
+    ]

@@ -175,7 +175,8 @@ def test_rows_are_told_apart_by_how_they_stand(sensor, change, marked, tally):
         low, high = reader.ends
         total = (0, 0, 0)
         while (step := reader.tally_step()) is not None:
-            total = tuple(map(sum, zip(total, step[0], strict=True)))
+            for _, found in step[0]:
+                total = tuple(map(sum, zip(total, found, strict=True)))
         assert total == tally
         rows, through, _ = reader.closed_step(low, high, 10)
         assert ([row.row_id for row in rows], through) == ([*range(1, 11)], 10)

@@ -106,6 +106,31 @@ async def test_a_backlog_that_is_old(check, sensor):
     assert "service start" in found.remedy
 
 
+async def test_a_clock_that_is_ahead_is_named(check, sensor):
+    """The age of what it writes says nothing."""
+    now = time.time()
+    sensor("A", start=now - 60)
+    sensor("B", start=now + 3650 * 86400.0)
+    found = await check("backlog")
+    assert found.verdict is WARNING
+    assert found.evidence.startswith("40 readings not sent")
+    assert "London/B/sensor_data.db: its clock is 3650 d ahead" in found.evidence
+    assert "London/A" not in found.evidence
+    assert "Set the clock of these sensors" in found.remedy
+
+
+async def test_a_clock_that_is_a_little_ahead_is_no_matter(check, sensor):
+    sensor("A", start=time.time() + 60)
+    assert (await check("backlog")).verdict is OK
+
+
+async def test_an_old_backlog_comes_before_a_clock_that_is_ahead(check, sensor):
+    now = time.time()
+    sensor("A", start=now - 30 * 3600)
+    sensor("B", start=now + 86400)
+    assert (await check("backlog")).verdict is FAILED
+
+
 async def test_a_table_that_is_not_tracked(check, root):
     path = root / "London" / "A" / "sensor_data.db"
     path.parent.mkdir(parents=True)

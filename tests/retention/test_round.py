@@ -12,6 +12,7 @@ from sensor_tui.storage.pruning import Bounds
 from sensor_tui.storage.pruning_memory import Memory
 from sensor_tui.storage.pruning_round import Round
 from sensor_tui.storage.store import SqliteStore
+from sensor_tui.storage.tracked import Pace
 
 from .conftest import KEY, START
 
@@ -88,6 +89,29 @@ async def test_by_size_the_oldest_acknowledged_rows_go_until_it_is_kept(sample, 
     rows.grow()
     assert rows.path.stat().st_size == size
     assert (await prune(most_bytes=10**9)).rows == 0
+
+
+@pytest.mark.parametrize("generation", ["2025-04", "2025-08"])
+@pytest.mark.parametrize("share", [0.97, 0.5, 0.3, 0.1])
+async def test_a_plan_by_size_counts_whole_transactions(sample, prune, share, generation):
+    def steady():
+        """What each transaction may do, whatever the machine's speed."""
+        made = Memory()
+        made.looks = Pace(1000, least=1000, most=1000, target=1e9)
+        made.removals = Pace(200, least=200, most=200, target=1e9)
+        return made
+
+    rows = sample(rows=5000, generation=generation)
+    limit = int(rows.used * share)
+    plan = await prune(most_bytes=limit, memory=steady(), dry=True)
+    done = await prune(most_bytes=limit, memory=steady())
+    assert done.rows <= plan.rows <= done.rows + 200
+    assert not plan.rows % 200
+
+
+async def test_a_plan_by_size_takes_no_more_than_may_go(sample, prune):
+    sample(rows=2000, closed=500)
+    assert (await prune(most_bytes=1, dry=True)).rows == 500
 
 
 async def test_by_size_what_is_open_stays_however_much_that_is(sample, prune):

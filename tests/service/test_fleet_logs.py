@@ -3,9 +3,15 @@ from contextlib import aclosing
 
 import pytest
 
+from sensor_tui.config import Settings
 from sensor_tui.errors import FleetError
-from sensor_tui.model.unit import LogLine
+from sensor_tui.fleet.process_lines import LineReader
+from sensor_tui.fleet.process_spec import save_spec
+from sensor_tui.model.unit import LogLine, UnitSpec
 from sensor_tui.service.fleet_logs import ALIVE_SECONDS, BATCH, PATIENCE_SECONDS, merged
+from sensor_tui.service.fleet_logs_direct import DirectLogs
+from sensor_tui.service.fleet_logs_growing import GrowingLog
+from sensor_tui.service.request import SyncRequest
 from tests.support.clock import JumpingClock
 
 
@@ -191,3 +197,47 @@ async def test_without_following_a_log_is_waited_for_however_long_it_takes(clock
     slow.feed([LogLine("a", 1, "first")])
     slow.feed(None)
     assert await reading == ["first", "b0"]
+
+
+async def test_a_growing_log_is_read_on_also_where_it_begins_again(tmp_path, clock):
+    path = tmp_path / "one.log"
+    path.write_text("a\nb\n")
+    log = GrowingLog(path, clock)
+    reader = LineReader(log, "one")
+
+    def more():
+        return [line.text for line in reader.take()]
+
+    assert more() == ["a", "b"]
+    left = sorted(each.name for each in tmp_path.iterdir())
+    with path.open("a") as file:
+        file.write("c\n")
+    assert [(line.text, line.at) for line in reader.take()] == [("c", clock.now())]
+    path.write_text("d\n")
+    assert more() == ["d"]
+    path.unlink()
+    assert more() == []
+    path.write_text("e\n")
+    assert more() == ["e"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == left
+
+
+async def test_a_process_is_followed_without_a_service(tmp_path, clock):
+    folder = tmp_path / ".sensor-tui" / "units"
+    folder.mkdir(parents=True)
+    save_spec(folder / "one.json", UnitSpec("one", ("true",)))
+    (folder / "one.log").write_text("2026-01-31T12:00:01Z a\n2026-01-31T12:00:02Z b\nhalf")
+    settings = Settings.model_validate({"fleet": {"hosts": ["unix:///run/no-docker-for-this-test.sock"]}})
+    async with DirectLogs(settings, SyncRequest(tmp_path), clock) as direct:
+        [unit] = await direct.units()
+        assert await texts(direct.logs([unit.id], tail=1)) == ["half"]
+        async with aclosing(direct.logs([unit.id], follow=True)) as stream:
+            found = []
+            while len(found) < 3:
+                found += [line.text for line in await anext(stream)]
+            assert [text[-4:] for text in found] == ["1Z a", "2Z b", "half"]
+            with (folder / "one.log").open("a") as file:
+                file.write(" line\nc\n")
+            while len(found) < 5:
+                found += [line.text for line in await anext(stream)]
+            assert found[3:] == [" line", "c"]

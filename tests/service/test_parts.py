@@ -105,7 +105,8 @@ def source(**fields):
     ("given", "code"),
     [
         (report(), ExitCode.OK),
-        (report(source(), backlog=5), ExitCode.OK),
+        (report(source(held=5), backlog=5), ExitCode.OK),
+        (report(source(), backlog=5), ExitCode.REJECTED),
         (report(interrupted=True), ExitCode.OK),
         (report(rejected=1), ExitCode.REJECTED),
         (report(source(problem="corrupt")), ExitCode.REJECTED),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from sensor_tui.errors import SourceFileError
+from sensor_tui.model.check import CheckVerdict
 from sensor_tui.model.source import FeedStatus
 from sensor_tui.service.attach import state_of
 from sensor_tui.service.diagnostics.context import Context, Finding, failed, failed_by, fine, skipped, warning
@@ -23,6 +24,7 @@ T = TypeVar("T")
 GROWTH_SECONDS: Final = 60.0
 LAG_WARNING: Final = 900.0
 LAG_FAILED: Final = 6 * 3600.0
+AHEAD_WARNING: Final = 300.0
 _SMALL: Final = 16 << 20
 """Bytes of a file that is copied into memory to be checked."""
 _MOST_BYTES: Final = 128 << 20
@@ -150,7 +152,25 @@ async def integrity(context: Context) -> Finding:
 
 
 async def backlog(context: Context) -> Finding:
-    """How much is not sent, and for how long."""
+    """How much is not sent, and for how long; and clocks that are ahead, whose readings are never old."""
+    finding = await _waiting(context)
+    now = context.clock.now()
+    times = {feed.source: feed.newest for feed in _usable(await context.feeds())}
+    ahead = {
+        source: newest - now
+        for source, newest in times.items()
+        if newest is not None and newest - now > AHEAD_WARNING
+    }
+    if not ahead or finding.verdict is CheckVerdict.FAILED:
+        return finding
+    furthest = sorted(ahead, key=lambda source: ahead[source], reverse=True)
+    told = [f"{source}: its clock is {age(ahead[source])} ahead" for source in furthest]
+    set_it = "Set the clock of these sensors, or of this machine"
+    remedy = f"{set_it}. {finding.remedy}" if finding.remedy else set_it
+    return warning("; ".join([finding.evidence, *some(told)]), remedy)
+
+
+async def _waiting(context: Context) -> Finding:
     report = await context.status()
     if report.backlog is None:
         return skipped("not known: another engine has the files, or none of them can be read")

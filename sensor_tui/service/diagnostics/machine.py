@@ -111,6 +111,8 @@ def _running(engine: EngineReport) -> Finding:
         return warning(
             f"{seen}: {engine.reason or 'reading is paused'}", "Resume it in the dashboard (Uploads)"
         )
+    if engine.reason:
+        return warning(f"{seen}: {engine.reason}", "Mend what it names")
     if engine.version != __version__:
         return warning(f"{seen}; this is {__version__}", "Restart the service, so that both are the same")
     return fine(seen)

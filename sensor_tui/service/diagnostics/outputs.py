@@ -2,12 +2,22 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Final
+from threading import Event
+from typing import TYPE_CHECKING, Final
 
+from sensor_tui.model.check import CheckVerdict
 from sensor_tui.service.diagnostics.context import Context, Finding, failed, fine, skipped, warning
 from sensor_tui.service.diagnostics.machine import existing, room
+from sensor_tui.service.diagnostics.words import count, some
 
+if TYPE_CHECKING:
+    from sensor_tui.sync.sinks.archive.options import FormatName
+
+_MOST_DATASETS: Final = 500
+_READABLE: Final = "Let this user read the folders of the cities, or name another folder (archive.path)"
 _ROOM: Final = "Free some space or inodes there, or name another folder (archive.path)"
 
 
@@ -43,8 +53,39 @@ async def archive(context: Context) -> Finding:
                 "Set archive.path, or leave out retention.archived_only",
             )
         return skipped("none is configured (archive.path)")
-    what = f"{settings.archive.format}, {settings.archive.what} readings"
-    return _folder(context, given.absolute(), what)
+    path = given.absolute()
+    finding = _folder(context, path, f"{settings.archive.format}, {settings.archive.what} readings")
+    if finding.verdict is CheckVerdict.FAILED or not path.exists():
+        return finding
+    return await _parts(context, path, settings.archive.format, finding)
+
+
+async def _parts(context: Context, path: Path, name: "FormatName", finding: Finding) -> Finding:
+    """The same with whether the newest part of every dataset can be read: its sensor waits otherwise."""
+    from sensor_tui.storage.query_threads import FileThreads
+    from sensor_tui.sync.sinks.archive.survey import look
+
+    given_up = Event()
+    threads = FileThreads(context.clock, threads=1, name="archive-checks")
+    try:
+        looked = await threads.run(partial(look, path, name, _MOST_DATASETS, given_up.is_set), given_up.set)
+    except ImportError:
+        return replace(finding, evidence=f"{finding.evidence}; its parts cannot be read without pyarrow")
+    except OSError as error:
+        return failed(f"the archive {path} cannot be listed: {error.strerror}", _READABLE)
+    finally:
+        threads.close()
+    if looked.problems:
+        waiting = count(len(looked.problems), "dataset takes", "datasets take")
+        told = "; ".join(some(looked.problems))
+        return failed(
+            f"{waiting} nothing: {told}", "Move what is named out of the archive; its sensor goes on then"
+        )
+    if not looked.there:
+        return finding
+    last = "" if looked.datasets == looked.there else f", of {looked.there:,} those written last"
+    seen = f"the newest part of {count(looked.datasets, 'dataset')} can be read{last}"
+    return replace(finding, evidence=f"{finding.evidence}; {seen}")
 
 
 def _folder(context: Context, path: Path, what: str) -> Finding:

@@ -221,8 +221,13 @@ class SqliteSource:
         sinks: Sequence[str],
         *,
         dry: bool = False,
-        make_feed: MakeFeed = SqliteFeed,
+        make_feed: MakeFeed | None = None,
     ) -> None:
+        """`make_feed` is for other feeds than those that send every reading."""
+        if make_feed is None:
+            from sensor_tui.sync.aggregate_intents import IntentFeed
+
+            make_feed = IntentFeed
         self._store = store
         self._make_feed = make_feed
         self._sinks = tuple(sinks)
@@ -343,6 +348,9 @@ class SqliteSource:
             await feed.look()
         except SourceFileError as error:
             feed.fail(error)
+        except StorageError:
+            feed.changed = True
+            raise
 
     async def _rewind(self) -> None:
         for key, row_id in (await self._store.rewinds()).items():

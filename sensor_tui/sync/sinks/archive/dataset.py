@@ -12,9 +12,14 @@ from sensor_tui.sync.sinks.archive.documents import Entry
 from sensor_tui.sync.sinks.archive.formats import Columns, Format
 from sensor_tui.sync.sinks.archive.known import KnownIds
 from sensor_tui.sync.sinks.archive.names import GONE, TEMPORARY, Part, parse_part, part_name
+from sensor_tui.sync.sinks.archive.schema import is_aggregated
 
 # Paths are strings here, as they go to system calls by the thousand.
 # ruff: noqa: PTH102, PTH116, PTH120
+
+
+class OtherKind(Exception):
+    """A dataset of readings is given aggregated documents, or the other way round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +76,16 @@ class Dataset:
                 raise
             self._stamp = self._now()
 
-    def append(self, entries: Sequence[Entry]) -> Appended:
-        """Write the documents that are not there yet as one part; raises as `held`."""
+    def append(self, entries: Sequence[Entry], *, alike: bool = True) -> Appended:
+        """Write the documents that are not there yet as one part.
+
+        Raises:
+            OtherKind: `alike`, and the dataset began with documents of the other kind.
+            Busy, Unreadable, OSError: as `held`.
+        """
         with self.held():
+            if alike and self.parts and is_aggregated(self.columns) != entries[0].aggregated:
+                raise OtherKind
             fresh = self._fresh(entries)
             if not fresh:
                 return Appended(len(entries), 0)

@@ -15,8 +15,10 @@ _MINUTES_KEPT: Final = 10_000
 _LONGEST_ID: Final = 1024
 _minutes: dict[str, int] = {}
 
-Target = tuple[str, str]
-"""City and sensor id."""
+_AGGREGATED: Final = "Aggregated"
+
+Target = tuple[str, str, bool]
+"""City, sensor id, and whether it is of documents made of many readings."""
 
 
 class Unfit(ValueError):
@@ -34,9 +36,14 @@ class Entry:
     position: int
     """Its place in the request."""
 
+    @property
+    def aggregated(self) -> bool:
+        """Whether it is made of many readings."""
+        return bool(self.fields.get("processingStage") == _AGGREGATED)
+
 
 def read(bodies: Iterable[bytes]) -> tuple[dict[Target, list[Entry]], dict[int, str]]:
-    """Documents by the dataset they belong to, and by position why those left over belong to none."""
+    """Documents by what they belong to, and by position why those left over belong to none."""
     found: dict[Target, list[Entry]] = {}
     unfit: dict[int, str] = {}
     for position, body in enumerate(bodies):
@@ -63,7 +70,8 @@ def _entry(body: bytes, position: int) -> tuple[Target, Entry]:
         raise Unfit("no sensor id")
     if city is not None and type(city) is not str:
         raise Unfit("the city is not text")
-    return (city or "", sensor), Entry(name, micros(fields.get("timestamp")), fields, body, position)
+    entry = Entry(name, micros(fields.get("timestamp")), fields, body, position)
+    return (city or "", sensor, entry.aggregated), entry
 
 
 def micros(value: object) -> int:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shlex
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +35,7 @@ def hold(path: str, name: bytes) -> Iterator[bool]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Busy(_holder(os.pread(descriptor, _MOST, 0))) from None
+            raise Busy(_holder(os.pread(descriptor, _MOST, 0), path)) from None
         same = os.pread(descriptor, _MOST, 0) == name
         if not same:
             os.ftruncate(descriptor, 0)
@@ -44,10 +45,10 @@ def hold(path: str, name: bytes) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _holder(content: bytes) -> str:
+def _holder(content: bytes, path: str) -> str:
     try:
         facts: Any = json.loads(content)
         since = datetime.fromtimestamp(facts["since"], UTC).strftime("%Y-%m-%d %H:%M:%SZ")
         return f"process {int(facts['pid'])} on {str(facts['host'])[:253]}, which runs since {since}"
     except (ValueError, KeyError, TypeError, OverflowError, OSError):
-        return "a process that left no name"
+        return f"another process (fuser {shlex.quote(path)} names it)"

@@ -15,6 +15,8 @@ TEMPORARY: Final = ".part.tmp"
 GONE: Final = ".gone-"
 """In the name of a dataset's folder that was replaced, until nobody lists it any longer."""
 
+_AGGREGATED: Final = ".aggregated"
+_READINGS: Final = ".readings"
 _MOST_BYTES: Final = 120
 _KEPT: Final = 40
 _SPECIAL: Final = frozenset('/\\:*?"<>|[]{}%=~')
@@ -43,10 +45,15 @@ def _is_harmless(text: str) -> bool:
         and text.isprintable()
         and text[-1] not in " ."
         and not _SPECIAL & set(text)
-        and not text.lower().endswith(tuple(SUFFIXES.values()))
+        and not text.lower().endswith((*SUFFIXES.values(), _AGGREGATED, _READINGS))
         and len(text.encode()) <= _MOST_BYTES
         and unicodedata.is_normalized("NFC", text)
     )
+
+
+def apart_name(stem: str, *, aggregated: bool) -> str:
+    """Where documents go that cannot stand in the dataset of that stem; no sensor has such a safe name."""
+    return stem + (_AGGREGATED if aggregated else _READINGS)
 
 
 @dataclass(frozen=True, slots=True)

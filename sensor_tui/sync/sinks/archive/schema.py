@@ -50,7 +50,6 @@ _PLAIN: Final = {
     FLAG: frozenset({bool, type(None)}),
     TEXT: frozenset({str, type(None)}),
 }
-_AGGREGATED: Final = "Aggregated"
 _EXACT: Final = 2**53
 _LEAST, _MOST = -(2**63), 2**63 - 1
 
@@ -69,9 +68,14 @@ def grown(columns: Mapping[str, str], entries: Sequence[Entry]) -> dict[str, str
 
 def _first(entries: Sequence[Entry]) -> dict[str, str]:
     base = dict(_BASE)
-    if entries[0].fields.get("processingStage") == _AGGREGATED:
+    if entries[0].aggregated:
         base |= _BASE_OF_AGGREGATES
     return base
+
+
+def is_aggregated(columns: Mapping[str, str]) -> bool:
+    """Whether a dataset with these columns began with documents made of many readings."""
+    return "windowStart" in columns and columns.get("temperature") != DOUBLE
 
 
 def _kind_of(values: Iterable[Any], usual: str | None) -> str | None:

@@ -29,12 +29,12 @@ from sensor_tui.sync.contract import (
 )
 from sensor_tui.sync.sinks.archive import lock
 from sensor_tui.sync.sinks.archive.compaction import chosen, compact
-from sensor_tui.sync.sinks.archive.dataset import Dataset
-from sensor_tui.sync.sinks.archive.documents import Target, read
+from sensor_tui.sync.sinks.archive.dataset import Appended, Dataset, OtherKind
+from sensor_tui.sync.sinks.archive.documents import Entry, read
 from sensor_tui.sync.sinks.archive.files import remove_folder
 from sensor_tui.sync.sinks.archive.formats import Abandoned, Format, Unreadable, make_format
 from sensor_tui.sync.sinks.archive.known import KnownIds
-from sensor_tui.sync.sinks.archive.names import safe_name
+from sensor_tui.sync.sinks.archive.names import apart_name, safe_name
 from sensor_tui.sync.sinks.archive.options import SUFFIXES, ArchiveOptions
 from sensor_tui.sync.sinks.archive.place import check_folder, leftovers, refusal
 
@@ -92,7 +92,9 @@ class ArchiveSink:
         self._own = None if options.own_city is None else safe_name(options.own_city)
         self._holder = lock.name_here(clock.now())
         self._format: Format | None = None
-        self._kept: OrderedDict[Target, _Kept] = OrderedDict()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._refused: set[str] = set()
+        """Datasets that the file system refused, until they are usable again."""
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="archive")
         self._compactor = ThreadPoolExecutor(1, thread_name_prefix="archive-compaction")
         self._jobs: set[asyncio.Task[Any]] = set()
@@ -135,26 +137,50 @@ class ArchiveSink:
 
     async def send(self, lane: str, parcels: Sequence[Parcel]) -> Answer:  # noqa: ARG002 - all go one way
         bodies = [body for parcel in parcels for body in parcel.bodies]
-        groups, unfit = await self._do(lambda: read(bodies))
+        groups, unfit = await self._do(lambda: self._sorted(bodies))
         judgements = {
             position: Judgement(Verdict.REJECTED, reason=reason) for position, reason in unfit.items()
         }
         already = written = 0
-        for target, entries in groups.items():
-            kept = self._dataset(target)
+        for path, apart, entries in groups:
             try:
-                appended = await self._in_turn(kept, partial(kept.dataset.append, entries))
-            except (lock.Busy, Unreadable) as error:
-                judgement = self._not_now(kept, error)
-                judgements |= dict.fromkeys((entry.position for entry in entries), judgement)
+                outcome = await self._append(path, entries, alike=path != apart)
+            except OtherKind:
+                outcome = await self._append(apart, entries, alike=False)
+            if isinstance(outcome, Judgement):
+                judgements |= dict.fromkeys((entry.position for entry in entries), outcome)
                 continue
-            except OSError as error:
-                raise self._failure(error, kept.dataset.path) from error
-            kept.problem = ""
-            already += appended.already_there
-            written += appended.written
-            self._compact_soon(kept)
+            already += outcome.already_there
+            written += outcome.written
         return Answer(already_there=already, exceptions=judgements or None, bytes_sent=written)
+
+    def _sorted(self, bodies: Sequence[bytes]) -> tuple[list[tuple[str, str, list[Entry]]], dict[int, str]]:
+        """Documents with the dataset they go to, and the one they go to where that is of the other kind.
+
+        Readers go by the columns of one part, so a measure and its summaries cannot be one column. What was
+        put apart once always is, so that it is found there when it is sent again.
+        """
+        groups, unfit = read(bodies)
+        found: list[tuple[str, str, list[Entry]]] = []
+        for (city, sensor, aggregated), entries in groups.items():
+            folder = self._root if safe_name(city) == self._own else f"{self._root}/{safe_name(city)}"
+            stem = f"{folder}/{safe_name(sensor)}"
+            apart = f"{apart_name(stem, aggregated=aggregated)}{self._suffix}"
+            first = apart if Path(apart).is_dir() else f"{stem}{self._suffix}"
+            found.append((first, apart, entries))
+        return found, unfit
+
+    async def _append(self, path: str, entries: Sequence[Entry], *, alike: bool) -> Appended | Judgement:
+        kept = self._dataset(path)
+        try:
+            appended = await self._in_turn(kept, partial(kept.dataset.append, entries, alike=alike))
+        except (lock.Busy, Unreadable) as error:
+            return self._not_now(kept, error)
+        except OSError as error:
+            raise self._failure(error, path) from error
+        kept.problem = ""
+        self._compact_soon(kept)
+        return appended
 
     def _prepare(self) -> None:
         """Make and check the folder, load what the format needs, and clear up after a crash."""
@@ -171,14 +197,26 @@ class ArchiveSink:
             with suppress(lock.Busy, Unreadable, OSError):  # its owner clears up; who appends hears of it
                 self._make(path).recover()
 
-    def _dataset(self, target: Target) -> _Kept:
-        kept = self._kept.get(target)
+        for path in sorted(self._refused):
+            self._check_again(path)
+            self._refused.discard(path)
+
+    def _check_again(self, path: str) -> None:
+        """Raise SinkRefused where a dataset that was refused cannot be used yet."""
+        try:
+            with suppress(lock.Busy, Unreadable):
+                self._make(path).recover()
+            check_folder(os.path.dirname(path))  # noqa: PTH120 - paths are strings here
+            check_folder(path)
+        except OSError as error:
+            raise refusal(error, path) from error
+
+    def _dataset(self, path: str) -> _Kept:
+        kept = self._kept.get(path)
         if kept is None:
-            city, sensor = map(safe_name, target)
-            folder = self._root if city == self._own else f"{self._root}/{city}"
-            kept = self._kept[target] = _Kept(self._make(f"{folder}/{sensor}{self._suffix}"))
+            kept = self._kept[path] = _Kept(self._make(path))
             self._forget_some()
-        self._kept.move_to_end(target)
+        self._kept.move_to_end(path)
         return kept
 
     def _make(self, path: str) -> Dataset:
@@ -187,10 +225,10 @@ class ArchiveSink:
 
     def _forget_some(self) -> None:
         while len(self._kept) > _MOST_DATASETS:
-            target, kept = next(iter(self._kept.items()))
+            path, kept = next(iter(self._kept.items()))
             if kept.turn.locked() or kept.compacting:
                 return
-            del self._kept[target]
+            del self._kept[path]
 
     def _not_now(self, kept: _Kept, error: Exception) -> Judgement:
         """What cannot be archived now, for a reason of this dataset alone."""
@@ -207,6 +245,7 @@ class ArchiveSink:
         if error.errno in _PASSING:
             judgement = Judgement(Verdict.TRANSIENT, reason=f"{path}: {error.strerror}")
             return RequestFailed(judgement)
+        self._refused.add(path)
         return refusal(error, path)
 
     def _compact_soon(self, kept: _Kept) -> None:

@@ -23,24 +23,19 @@ class JsonLines:
     suffix = ".jsonl"
     most_rows = _MOST_ROWS
 
-    def learn(self, path: str) -> Columns:  # noqa: ARG002 - a line names its own fields
-        return {}
+    def learn(self, path: str) -> Columns:
+        """The fields of the first line, which say what kind of documents these are."""
+        return dict.fromkeys(_fields(next(_lines(path), b""), path), "")
 
     def pack(self, entries: Sequence[Entry], columns: Columns) -> tuple[bytes | memoryview, Columns]:
         lines = [dumps(entry.fields) if b"\n" in entry.body else entry.body for entry in entries]
-        return b"\n".join(lines) + b"\n", columns
+        return b"\n".join(lines) + b"\n", columns or dict.fromkeys(entries[0].fields, "")
 
     def blocks(self, path: str, low: int, high: int) -> Sequence[int]:  # noqa: ARG002 - a part is one piece
         return (0,)
 
     def ids(self, path: str, block: int) -> frozenset[str]:  # noqa: ARG002
-        found: set[str] = set()
-        for line in _lines(path):
-            try:
-                found.add(loads(line)["id"])
-            except (JSONDecodeError, KeyError, TypeError) as error:
-                raise Unreadable(f"{path} has a line that is not one of the archive: {error}") from error
-        return frozenset(found)
+        return frozenset(_fields(line, path)["id"] for line in _lines(path))
 
     def merge(
         self,
@@ -118,6 +113,17 @@ def _lines(path: str) -> Iterator[bytes]:
                 yield line
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _fields(line: bytes, path: str) -> dict[str, Any]:
+    """What is in a line of JSON; it has an id."""
+    try:
+        fields = loads(line)
+    except JSONDecodeError as error:
+        raise Unreadable(f"{path} has a line that is not one of the archive: {error}") from error
+    if type(fields) is not dict or type(fields.get("id")) is not str:
+        raise Unreadable(f"{path} has a line that is not one of the archive: it has no id")
+    return fields
 
 
 @contextmanager

@@ -205,7 +205,7 @@ class Connection:
             ) as response:
                 return Reply(response.status, response.headers, await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError, asyncio.IncompleteReadError) as error:
-            raise _unanswered(error, self._options) from error
+            raise unanswered(error, self._options) from error
 
 
 def container_path(options: CosmosOptions) -> str:
@@ -248,7 +248,8 @@ def _proxy(url: URL) -> str | None:
     return None if proxy_bypass(host) else getproxies().get(url.scheme)
 
 
-def _unanswered(error: Exception, options: CosmosOptions) -> Unanswered:
+def unanswered(error: Exception, options: CosmosOptions) -> Unanswered:
+    """Why there was no answer, in our words."""
     if isinstance(error, aiohttp.ClientSSLError):
         return Unanswered(_distrust(error), trust=True)
     if isinstance(error, aiohttp.ClientConnectorDNSError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
+import aiohttp
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.cosmos import PartitionKey, ThroughputProperties
@@ -16,7 +17,7 @@ from sensor_tui.errors import SinkError, SinkRefused
 from sensor_tui.model.clock import Clock
 from sensor_tui.sync.sinks.cosmos.account import check_partition_key
 from sensor_tui.sync.sinks.cosmos.answers import message_of
-from sensor_tui.sync.sinks.cosmos.connection import Connection, Unanswered
+from sensor_tui.sync.sinks.cosmos.connection import Connection, Unanswered, unanswered
 from sensor_tui.sync.sinks.cosmos.options import CosmosOptions
 from sensor_tui.sync.sinks.cosmos.refusal import explained, missing, unreachable
 
@@ -155,6 +156,9 @@ class Control:
                 f"No Azure identity to sign in with: {first_line}",
                 fix="Sign in (az login), or use a key (cosmos.key)",
             )
+        inner = getattr(error, "inner_exception", None)
+        if isinstance(inner, OSError | aiohttp.ClientError):
+            return unreachable(self._options, unanswered(inner, self._options))
         return unreachable(self._options, Unanswered(first_line))
 
     async def _properties(self) -> dict[str, Any] | None:
