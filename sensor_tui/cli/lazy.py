@@ -21,6 +21,9 @@ _UNITS: Final = "names"
 """The argument with which commands take units."""
 
 
+HELP: Final = ("-h", "--help")
+
+
 @dataclass(slots=True)
 class Session:
     """What one call of the program was asked for, whatever the command."""
@@ -97,11 +100,15 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+        self.context_settings.setdefault("help_option_names", [*HELP])
         self.examples = tuple(examples)
         self.params += common_options()
         for param in self.params:
             _complete_known(param)
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The same in whatever context it is asked for first, since the option is kept."""
+        return [*HELP]
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.examples:
@@ -118,7 +125,11 @@ class Group(click.Group):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+        self.context_settings.setdefault("help_option_names", [*HELP])
+
+    def get_help_option_names(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The same in whatever context it is asked for first, since the option is kept."""
+        return [*HELP]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -275,3 +275,10 @@ main(["much"])
 
 def test_exit_codes_of_errors_are_in_the_table() -> None:
     assert {int(code) for code in ExitCode} <= main_module.EXIT_CODES.keys()
+
+
+def test_help_is_the_same_after_it_was_asked_for_elsewhere(run: Any) -> None:
+    from sensor_tui.cli.deadletters import deadletters
+
+    assert deadletters.get_help_option(click.Context(deadletters)) is not None
+    assert run("deadletters", "-h").code == 0

@@ -269,7 +269,7 @@ def test_an_empty_fleet_says_what_to_do(run: Run, service: Service) -> None:
     result = run("stop", "--all")
     assert (result.code, result.out) == (0, "")
     assert "There are no units" in result.err
-    assert "There are no units" in run("logs").err
+    assert "There are no units" in run("logs", "--no-follow").err
     assert run("start", "--all", "--json").json == {"kind": "start", "outcomes": []}
     assert run("stop", "--all", "--json", "--dry-run").json == {"kind": "stop", "items": []}
 
