@@ -139,6 +139,7 @@ async def test_a_fleet_in_containers_from_nothing_to_nothing(
 
     tmux.keys("x")
     tmux.see(r"(?s)Stop 1 unit.*\[x\] d drain first")
+    tmux.lose("Looking at what this would mean")  # until then Enter is Cancel
     tmux.keys("Enter")
     tmux.see(r"5/6 up", within=60)
     tmux.keys("Escape", "s")
@@ -146,6 +147,7 @@ async def test_a_fleet_in_containers_from_nothing_to_nothing(
     tmux.see(r"proven", within=90)
     tmux.keys("Escape", "Down", "R")
     tmux.see(r"Reset 1 unit")
+    tmux.lose("Looking at what this would mean")
     tmux.keys("Enter")
     tmux.see(r"reset by .*proven|✓ .*proven", within=90)
     tmux.keys("Escape")
